@@ -1,0 +1,105 @@
+/**
+ * How options are declared: beside the code that uses them, each with type, default, bounds and one sentence.
+ * `options({...})` gives a group; `Values<typeof group>` is the typed settings object that a room receives.
+ * Reading, checking and reporting of all groups is `config/settings.ts`.
+ */
+export interface Option<T> {
+  /** With dashes, as in init.properties: `--c2s-ports`. */
+  readonly name: string
+  /** Word for the manual: `port list`, `milliseconds`, `yes or no` ... */
+  readonly kind: string
+  readonly initial: T
+  /** One sentence for the manual and the example file. */
+  readonly why: string
+  /** Text to value; throws `Error` with what is allowed ("a port from 1 to 65535"). */
+  readonly parse: (text: string) => T
+  /** Value to text, for the generated example file and `--explain`. */
+  readonly print: (value: T) => string
+  /** Never printed or logged. */
+  readonly secret?: boolean
+}
+
+export type OptionGroup = Readonly<Record<string, Option<never>>>
+export type Values<G> = { readonly [K in keyof G]: G[K] extends Option<infer T> ? T : never }
+
+/** Declares a group of options; the keys become the fields of the typed settings. */
+export function options<G extends Record<string, Option<unknown>>>(group: G): Readonly<G> {
+  return Object.freeze(group)
+}
+
+export function text(name: string, initial: string, why: string, secret = false): Option<string> {
+  return { name, kind: 'text', initial, why, parse: (t) => t, print: (v) => v, secret }
+}
+
+export function flag(name: string, initial: boolean, why: string): Option<boolean> {
+  return {
+    name, kind: 'yes or no', initial, why, print: String,
+    parse(t) {
+      if (/^(true|yes|on|1)$/i.test(t)) return true
+      if (/^(false|no|off|0)$/i.test(t)) return false
+      throw new Error('true, yes, on, 1 or false, no, off, 0')
+    }
+  }
+}
+
+export function integer(name: string, initial: number, min: number, max: number, why: string, kind = 'number'): Option<number> {
+  return {
+    name, kind, initial, why, print: String,
+    parse(t) {
+      const value = /^-?\d{1,15}$/.test(t) ? Number(t) : NaN
+      if (value >= min && value <= max) return value
+      throw new Error(`a whole number from ${min} to ${max}`)
+    }
+  }
+}
+
+/** Seconds, milliseconds or bytes are integers whose kind says so; names end in the unit. */
+export const milliseconds = (name: string, initial: number, min: number, max: number, why: string): Option<number> =>
+  integer(name, initial, min, max, why, 'milliseconds')
+export const seconds = (name: string, initial: number, min: number, max: number, why: string): Option<number> =>
+  integer(name, initial, min, max, why, 'seconds')
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+
+/** Bytes, with Tigase's size suffixes k, m and g. */
+export function bytes(name: string, initial: number, min: number, max: number, why: string): Option<number> {
+  return {
+    name, kind: 'bytes', initial, why, print: String,
+    parse(t) {
+      const [, digits, unit] = /^(\d{1,12})([kmg]?)$/i.exec(t) ?? []
+      const value = digits === undefined ? NaN : Number(digits) * (UNITS[(unit ?? '').toLowerCase()] ?? NaN)
+      if (value >= min && value <= max) return value
+      throw new Error(`a size from ${min} to ${max} bytes, k, m and g allowed`)
+    }
+  }
+}
+
+export function list(name: string, initial: readonly string[], why: string, kind = 'list'): Option<readonly string[]> {
+  return {
+    name, kind, initial, why, print: (v) => v.join(','),
+    parse: (t) => t.split(',').map((part) => part.trim()).filter((part) => part !== '')
+  }
+}
+
+/** Ports to listen on, empty for none; 0 means any free port. */
+export function ports(name: string, initial: readonly number[], why: string): Option<readonly number[]> {
+  return {
+    name, kind: 'port list', initial, why, print: (v) => v.join(','),
+    parse: (t) => t.split(',').map((p) => p.trim()).filter((p) => p !== '' && p !== 'none').map((part) => {
+      const port = /^\d{1,5}$/.test(part) ? Number(part) : NaN
+      if (port >= 0 && port <= 65535) return port
+      throw new Error('ports from 0 to 65535, separated by commas, or none')
+    })
+  }
+}
+
+export function choice<const C extends readonly string[]>(name: string, initial: C[number], choices: C, why: string): Option<C[number]> {
+  return {
+    name, kind: choices.join(' | '), initial, why, print: (v) => v,
+    parse(t) {
+      const found = choices.find((c) => c === t.toLowerCase())
+      if (found !== undefined) return found
+      throw new Error(`one of ${choices.join(', ')}`)
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What travels between nodes, and between rooms of one node: envelopes and answers. Pure values; the byte layout is
+ * `cluster/frames.ts`.
+ */
+import type { Hlc } from '../xmpp/hlc.js'
+import type { Jid } from '../xmpp/jid.js'
+import type { StanzaCondition, StanzaErrorType } from '../xmpp/errors.js'
+import type { Stanza } from '../xmpp/stanza.js'
+import type { NodeRef } from './strategy.js'
+
+/**
+ * Origin key: which stanza of which session. `index` is the value `h` would have after it; `k` tells apart what one
+ * inbound stanza makes (0 itself, 1 carbon, 2 an error or answer, 3 a push, 4 presence on behalf of the account).
+ */
+export interface StanzaKey {
+  /** 32 hexadecimal digits; the session's, or the node's life for stanzas that no client caused. */
+  readonly osid: string
+  readonly index: number
+  readonly k: number
+}
+
+/** Where one stanza goes on one node. */
+export interface Addressee {
+  /** Number of this question; only the answer to the latest ask of a stanza to a node counts. */
+  readonly ask: number
+  /** A bare or full JID. */
+  readonly address: Jid
+  /** Name of a predicate over one device; '' means the rules of RFC 6121 §8. */
+  readonly audience: string
+  /** A full JID that must not get it, for example the sender's own device. */
+  readonly except: Jid | undefined
+  /** Index of the latest earlier stanza of the origin session to this account that is not closed; 0 if none. */
+  readonly prev: number
+  /** Number of the offline row that a taker deletes; 0 if none. */
+  readonly row: number
+}
+
+export interface Envelope {
+  readonly key: StanzaKey
+  readonly hlc: Hlc
+  /** The origin's view number. */
+  readonly view: number
+  readonly addressees: readonly Addressee[]
+  readonly stanza: Stanza
+  /** State (presence, pushes): idempotent, neither deduplicated nor moving a watermark. */
+  readonly state: boolean
+  /** Each device gets its own full JID as `to` (pushes). */
+  readonly readdress: boolean
+}
+
+export type Verdict =
+  | { readonly kind: 'accept'; readonly sessions: readonly string[] }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'reject'; readonly why: 'gap' }
+  | { readonly kind: 'reject'; readonly why: 'error'; readonly type: StanzaErrorType; readonly condition: StanzaCondition }
+
+export interface Answer {
+  readonly ask: number
+  readonly verdict: Verdict
+}
+
+/** The other nodes, as the router sees them; `cluster/` implements it, `aloneMesh` serves a single node. */
+export interface Mesh {
+  readonly self: NodeRef
+  readonly viewNo: number
+  /** Live nodes, self included. */
+  view(): readonly NodeRef[]
+  /** Queues an envelope on the route lane. Answers come to `onAnswers`. Returns false when the sender should pause. */
+  route(to: NodeRef, envelope: Envelope): boolean
+  answer(to: NodeRef, key: StanzaKey, answers: readonly Answer[]): void
+  /** A device bound here: every node compares and closes its own older device of that full JID. */
+  bound(jid: Jid, hlc: Hlc): void
+  /** Caches of all other live nodes forget `key`; resolves when all have acked or gone. */
+  invalidate(cache: string, key: string): Promise<void>
+  /** True while this node may serve clients (isolation rule, waking up). */
+  serving(): boolean
+  listen(handlers: MeshHandlers): void
+}
+
+export interface MeshHandlers {
+  envelope(from: NodeRef, envelope: Envelope): void
+  answers(from: NodeRef, key: StanzaKey, answers: readonly Answer[]): void
+  bound(from: NodeRef, jid: Jid, hlc: Hlc): void
+  invalidate(cache: string, key: string): void
+  /** `up`: linked and live. `lost`: fenced. `left`: stopped cleanly. Also a new incarnation of a known name ends the old one. */
+  node(change: 'up' | 'lost' | 'left', node: NodeRef): void
+  /** This node may not serve: stop reading from and writing to clients; true again when it may. */
+  gate(open: boolean): void
+  /** This life is over (fenced): close every client at once. The process rejoins with a new incarnation. */
+  fenced(): void
+}

@@ -1,0 +1,76 @@
+/**
+ * The border between bytes and streams: one `Transport` is one client connection of any kind. Transports feed the
+ * strict parser and hand over parsed elements; they own sockets, TLS, pending bytes and pausing. The stream room
+ * (`stream/`) is the only caller.
+ */
+import type { RawElement, StreamHeader, XmlFault } from '../xml/raw.js'
+
+export type TransportKind = 'tcp' | 'websocket' | 'bosh' | 'memory'
+
+/** Facts about the other end; `address` is the client's own, also behind a trusted proxy. */
+export interface PeerFacts {
+  readonly address: string
+  readonly port: number
+  /** TLS on this connection, or ended at a trusted proxy. Changes once, with STARTTLS. */
+  readonly secure: boolean
+  /** True if `startTls` can be called (plain TCP). */
+  readonly canStartTls: boolean
+}
+
+/** What we say when a stream opens. */
+export interface OpenReply {
+  readonly from: string
+  readonly to: string | undefined
+  readonly id: string
+  /** Absent for a peer that does not speak version 1.0. */
+  readonly version: '1.0' | undefined
+  readonly lang: string
+}
+
+/**
+ * How first-level elements are written. `stream`: `jabber:client` and the prefix `stream` are declared on the open
+ * stream tag (TCP). `framed`: every element stands alone and declares what it uses (WebSocket, BOSH).
+ */
+export type WriteForm = 'stream' | 'framed'
+
+export interface Transport {
+  readonly kind: TransportKind
+  readonly form: WriteForm
+  readonly peer: PeerFacts
+  /** Bytes written but not yet taken by the system. */
+  readonly pendingBytes: number
+  /** Starts delivering to `sink`. Called once. */
+  attach(sink: TransportSink): void
+  open(reply: OpenReply): void
+  /**
+   * Writes one complete first-level element, in pieces that are joined: text, or UTF-8 bytes. Collected and flushed
+   * once a turn. Returns false when the sender should wait for `drained`.
+   */
+  send(first: string, inside?: Buffer, last?: string): boolean
+  /** Expects a new stream header next (after SASL, RFC 6120 §6.4.6); unparsed bytes are kept. */
+  restart(): void
+  /** After `<proceed/>`: throws away unparsed bytes, takes up TLS, expects a new header. Rejects when TLS fails. */
+  startTls(): Promise<void>
+  /** No element is delivered until `resume()`; the socket stops reading. */
+  pause(): void
+  resume(): void
+  /** Sends the closing tag or frame, flushes, half-closes; gone within 5 s even if the peer does nothing. */
+  end(): void
+  /** Drops the connection at once. */
+  destroy(): void
+}
+
+export interface TransportSink {
+  /** A stream header, WebSocket `<open/>` or BOSH session request. */
+  header(header: StreamHeader): void
+  element(element: RawElement): void
+  /** The peer closed its stream in the protocol's way. */
+  closed(): void
+  fault(fault: XmlFault): void
+  drained(): void
+  /** The connection is over; nothing follows. `error` when it broke. */
+  gone(error: Error | undefined): void
+}
+
+/** A listener or HTTP door gives each new connection to this. */
+export type Accept = (transport: Transport) => void

@@ -1,0 +1,135 @@
+/**
+ * A stanza (RFC 6120 §8): immutable head, inside as bytes, a tree only when somebody asks. `with()` copies the head
+ * and shares the rest.
+ */
+import type { Element } from '../xml/element.js'
+import { escapeAttribute } from '../xml/escape.js'
+import { bytesOf, namesOf, treesOf } from '../xml/inside.js'
+import type { ChildName } from '../xml/raw.js'
+import type { Jid } from './jid.js'
+
+export type StanzaKind = 'message' | 'presence' | 'iq'
+
+/** Fields of the root tag. `undefined` means: the attribute is absent. */
+export interface StanzaHead {
+  readonly kind: StanzaKind
+  readonly to: Jid | undefined
+  readonly from: Jid | undefined
+  readonly id: string | undefined
+  /** As sent; '' when absent. */
+  readonly type: string
+  readonly lang: string | undefined
+}
+
+/** What is between the root tags. */
+interface Content {
+  readonly children: readonly ChildName[]
+  readonly inside: Buffer
+  trees: readonly Element[] | undefined
+}
+
+const NOTHING: Content = { children: [], inside: Buffer.alloc(0), trees: [] }
+export const NS_CLIENT = 'jabber:client'
+
+export class Stanza implements StanzaHead {
+  readonly kind: StanzaKind
+  readonly to: Jid | undefined
+  readonly from: Jid | undefined
+  readonly id: string | undefined
+  readonly type: string
+  readonly lang: string | undefined
+  readonly #content: Content
+
+  private constructor(head: StanzaHead, content: Content) {
+    this.kind = head.kind
+    this.to = head.to
+    this.from = head.from
+    this.id = head.id
+    this.type = head.type
+    this.lang = head.lang
+    this.#content = content
+  }
+
+  /** From parsed bytes: `inside` is safe UTF-8 whose default namespace is `jabber:client`. */
+  static ofBytes(head: StanzaHead, children: readonly ChildName[], inside: Buffer): Stanza {
+    return new Stanza(head, { children, inside, trees: undefined })
+  }
+
+  /** One that we make ourselves. */
+  static of(head: Partial<StanzaHead> & Pick<StanzaHead, 'kind'>, ...children: readonly Element[]): Stanza {
+    const full: StanzaHead = { to: undefined, from: undefined, id: undefined, type: '', lang: undefined, ...head }
+    return new Stanza(full, contentOf(children))
+  }
+
+  /** Names of the child elements, in order. */
+  get children(): readonly ChildName[] {
+    return this.#content.children
+  }
+
+  /** Safe UTF-8 bytes between the root tags. */
+  get inside(): Buffer {
+    return this.#content.inside
+  }
+
+  has(name: string, ns: string): boolean {
+    return this.children.some((child) => child.name === name && child.ns === ns)
+  }
+
+  /** The first child of that name as a tree, built at the first call and kept. Not to be changed. */
+  child(name: string, ns: string): Element | undefined {
+    const index = this.children.findIndex((child) => child.name === name && child.ns === ns)
+    return index < 0 ? undefined : this.elements()[index]
+  }
+
+  /** All children as trees, in the order of `children`. Not to be changed. */
+  elements(): readonly Element[] {
+    this.#content.trees ??= treesOf(this.#content.inside, NS_CLIENT)
+    return this.#content.trees
+  }
+
+  /** A copy with other fields in the head; the content is shared. */
+  with(change: Partial<StanzaHead>): Stanza {
+    return new Stanza({ ...headOf(this), ...change }, this.#content)
+  }
+
+  /** A copy with other children. */
+  withChildren(children: readonly Element[]): Stanza {
+    return new Stanza(this, contentOf(children))
+  }
+
+  /**
+   * The start tag, ready to write: complete (`<message …/>`) when nothing is inside.
+   * @param form `stream`: `jabber:client` is declared outside; `framed`: declared here (RFC 7395 §3.3.3)
+   * @param to replaces the address, for pushes
+   */
+  open(form: 'stream' | 'framed', to: Jid | undefined = this.to): string {
+    let tag = form === 'framed' ? `<${this.kind} xmlns='${NS_CLIENT}'` : `<${this.kind}`
+    if (to !== undefined) tag += ` to='${escapeAttribute(to.toString())}'`
+    if (this.from !== undefined) tag += ` from='${escapeAttribute(this.from.toString())}'`
+    if (this.id !== undefined) tag += ` id='${escapeAttribute(this.id)}'`
+    if (this.type !== '') tag += ` type='${escapeAttribute(this.type)}'`
+    if (this.lang !== undefined) tag += ` xml:lang='${escapeAttribute(this.lang)}'`
+    return this.inside.length === 0 ? `${tag}/>` : `${tag}>`
+  }
+
+  /** The end tag, '' when `open()` was complete. */
+  get close(): string {
+    return this.inside.length === 0 ? '' : `</${this.kind}>`
+  }
+
+  /** The whole stanza as text that stands alone, for storing. */
+  toString(): string {
+    return this.open('framed') + this.inside.toString('utf8') + this.close
+  }
+}
+
+function headOf(stanza: StanzaHead): StanzaHead {
+  const { kind, to, from, id, type, lang } = stanza
+  return { kind, to, from, id, type, lang }
+}
+
+function contentOf(children: readonly Element[]): Content {
+  if (children.length === 0) return NOTHING
+  return { children: namesOf(children), inside: bytesOf(children), trees: children }
+}
+
