@@ -2,7 +2,7 @@
  * PRECIS: preparation and comparison of internationalized strings (RFC 8264) with the profiles that addresses use,
  * UsernameCaseMapped and OpaqueString (RFC 8265). Pure; the derived property comes from Unicode properties.
  */
-import { directionOf, JOINS_AFTER, JOINS_BEFORE, TRANSPARENT, VIRAMA } from './unicode.js'
+import { directionOf, JOINS_AFTER, JOINS_BEFORE, MAY_RUN_LEFT, TRANSPARENT, VIRAMA } from './unicode.js'
 
 export class PrecisError extends Error {
   constructor(message: string) {
@@ -66,8 +66,9 @@ export type StringClass = 'identifier' | 'freeform'
 /** Every code point is allowed in the class, also by its context (RFC 8264 §4). */
 export function checkClass(text: string, allowed: StringClass): void {
   const chars = [...text]
+  const compatible = text.normalize('NFKC') !== text
   chars.forEach((char, index) => {
-    const property = propertyOf(char)
+    const property = propertyOf(char, compatible)
     if (property === 'valid' || (property === 'free' && allowed === 'freeform')) return
     if (property === 'context' && fitsContext(chars, index)) return
     throw new PrecisError(`U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')} is not allowed here`)
@@ -81,24 +82,31 @@ const EXCEPTION_VALID = /[\u00DF\u03C2\u06FD\u06FE\u0F0B\u3007]/u
 const EXCEPTION_CONTEXT = /[\u00B7\u0375\u05F3\u05F4\u30FB\u0660-\u0669\u06F0-\u06F9]/u
 const EXCEPTION_DISALLOWED = /[\u0640\u07FA\u302E\u302F\u3031-\u3035\u303B]/u
 const JOIN_CONTROL = /[\u200C\u200D]/u
-/** RFC 5892 §2.9: Hangul_Syllable_Type L, V and T. */
-const OLD_HANGUL_JAMO = /[\u1100-\u11FF\uA960-\uA97C\uD7B0-\uD7C6\uD7CB-\uD7FB]/u
-const IGNORABLE = /[\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/u
+/** Unassigned, old Hangul jamo (RFC 5892 §2.9: Hangul_Syllable_Type L, V and T), ignorable, controls. */
+const NEVER = new RegExp('[\\p{Cn}\\u1100-\\u11FF\\uA960-\\uA97C\\uD7B0-\\uD7C6\\uD7CB-\\uD7FB' +
+  '\\p{Default_Ignorable_Code_Point}\\p{Noncharacter_Code_Point}\\p{Cc}]', 'u')
+const SPECIAL = new RegExp(
+  [EXCEPTION_VALID, EXCEPTION_CONTEXT, EXCEPTION_DISALLOWED, JOIN_CONTROL, NEVER].map((set) => set.source).join('|'), 'u')
 const LETTER_DIGIT = /[\p{Ll}\p{Lu}\p{Lo}\p{Nd}\p{Lm}\p{Mn}\p{Mc}]/u
 const FREE = /[\p{Lt}\p{Nl}\p{No}\p{Me}\p{Zs}\p{Sm}\p{Sc}\p{Sk}\p{So}\p{P}]/u
 
-/** The derived property, in the order that RFC 8264 §8 prescribes; unassigned counts as disallowed. */
-function propertyOf(char: string): Property {
+/**
+ * The derived property, in the order that RFC 8264 §8 prescribes; unassigned counts as disallowed.
+ * @param compatible false: the character has no compatibility form (§9.17), which is known of the whole text at once
+ */
+function propertyOf(char: string, compatible: boolean): Property {
+  if (SPECIAL.test(char)) return specialPropertyOf(char)
+  if (char >= '!' && char <= '~') return 'valid'
+  if (compatible && char.normalize('NFKC') !== char) return 'free'
+  if (LETTER_DIGIT.test(char)) return 'valid'
+  return FREE.test(char) ? 'free' : 'disallowed'
+}
+
+function specialPropertyOf(char: string): Property {
   if (EXCEPTION_VALID.test(char)) return 'valid'
   if (EXCEPTION_CONTEXT.test(char)) return 'context'
   if (EXCEPTION_DISALLOWED.test(char)) return 'disallowed'
-  if (/\p{Cn}/u.test(char)) return 'disallowed'
-  if (/[!-~]/.test(char)) return 'valid'
-  if (JOIN_CONTROL.test(char)) return 'context'
-  if (OLD_HANGUL_JAMO.test(char) || IGNORABLE.test(char) || /\p{Cc}/u.test(char)) return 'disallowed'
-  if (char.normalize('NFKC') !== char) return 'free'
-  if (LETTER_DIGIT.test(char)) return 'valid'
-  return FREE.test(char) ? 'free' : 'disallowed'
+  return JOIN_CONTROL.test(char) ? 'context' : 'disallowed'
 }
 
 /** RFC 5892 Appendix A; inconclusive is no. */
@@ -126,6 +134,7 @@ function breaksJoin(chars: readonly string[], index: number): boolean {
 
 /** RFC 5893 §2, for strings that contain right-to-left code points; others pass. */
 export function obeysBidiRule(text: string): boolean {
+  if (!MAY_RUN_LEFT.test(text)) return true
   const directions = [...text].map(directionOf)
   const european = directions.includes('european-number')
   const arabic = directions.includes('arabic-number')

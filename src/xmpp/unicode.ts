@@ -35,6 +35,8 @@ export const TRANSPARENT = /[\p{Mn}\p{Me}\p{Cf}]/u
 
 /** Blocks whose letters, and unassigned places, are written from right to left (Bidi_Class R or AL). */
 const RTL_BLOCK = set('0590-08FF FB1D-FDFF FE70-FEFF 10800-10FFF 1E800-1EFFF')
+/** Text without any of these contains nothing written from right to left, Arabic numbers included. */
+export const MAY_RUN_LEFT = RTL_BLOCK
 const ARABIC_NUMBER = set('0600-0605 0660-0669 066B-066C 06DD 0890-0891 08E2 10D30-10D39 10E60-10E7E')
 const EUROPEAN_NUMBER = set(`
   0030-0039 00B2-00B3 00B9 06F0-06F9 2070 2074-2079 2080-2089 102E1-102FB 1D7CE-1D7FF 1FBF0-1FBF9`)
