@@ -92,7 +92,7 @@ function tlsOf(p: ReadonlyMap<string, string>): DatabaseTls {
   if (/^(verify([-_](ca|full|identity))?)$/.test(mode) || (checked && mode === 'true')) return 'verify'
   if (/^(true|1|require|required|yes|on)$/.test(mode)) return 'require'
   if (/^(false|0|disable|disabled|off|no|prefer|preferred|allow)$/.test(mode)) return 'off'
-  throw new Error(`ssl=${mode}: one of off, require, verify`)
+  throw new Error(`ssl=${mode}: allowed: off, require, verify`)
 }
 
 const FORMS: Readonly<Record<Kind, string>> = {
@@ -123,7 +123,7 @@ export function databaseSettings(v: Values<typeof databaseOptions>, read: Read):
   }
   const [, scheme = '', rest = ''] = /^(?:jdbc:)?([a-z]+):(.*)$/is.exec(uri) ?? []
   const kind = Object.hasOwn(SCHEMES, scheme.toLowerCase()) ? SCHEMES[scheme.toLowerCase() as keyof typeof SCHEMES] : undefined
-  if (kind === undefined) throw new Error(`one of ${Object.values(FORMS).join(', ')}`)
+  if (kind === undefined) throw new Error(`allowed: ${Object.values(FORMS).join(', ')}`)
   if (v.kind !== 'by-uri' && v.kind !== kind) throw new Error(`--user-db says ${databaseOptions.kind.print(v.kind)}, this address is one of ${kind}`)
   if (kind === 'sqlite') {
     const [file = ''] = scheme.toLowerCase() === 'derby' ? [''] : rest.split('?')
@@ -133,10 +133,10 @@ export function databaseSettings(v: Values<typeof databaseOptions>, read: Read):
   const [, login, bracketed, name, digits, database] =
     /^\/\/(?:([^@/?]*)@)?(?:\[([0-9a-fA-F:.%]+)\]|([^:/?@,[\]]*))(?::(\d{1,5}))?\/([^?/]+)(?:\?.*)?$/s.exec(rest) ?? []
   const port = digits === undefined ? PORTS[kind] : Number(digits)
-  if (database === undefined || port < 1 || port > 65535) throw new Error(FORMS[kind])
+  if (database === undefined || port < 1 || port > 65535) throw new Error(`allowed: ${FORMS[kind]}`)
   const [loginUser = '', loginPassword] = (login ?? '').split(':').map(decoded)
   const user = parameters.get('user') ?? loginUser
-  if (user === '') throw new Error(`a user: ${FORMS[kind]}`)
+  if (user === '') throw new Error(`a user is missing: ${FORMS[kind]}`)
   const given = passwordOf(v, parameters, read)
   const host = bracketed ?? (name === undefined || name === '' ? 'localhost' : name)
   return { ...pool, kind, host, port, database: decoded(database), user, password: given === '' ? loginPassword ?? '' : given, ssl: tlsOf(parameters) }

@@ -32,7 +32,7 @@ function bareJids(name: string, why: string): Option<readonly string[]> {
       const [, local, domain] = /^([^@/\s"&'<>:]{1,1023})@([^@/\s]+)$/.exec(jid) ?? []
       const prepared = domain === undefined ? undefined : preparedDomain(domain)
       if (prepared !== undefined) return `${local ?? ''}@${prepared}`
-      throw new Error(`'${jid}' is not a bare address such as admin@example.com`)
+      throw new Error(`bare addresses such as admin@example.com; '${jid}' is none`)
     })
   }
 }

@@ -44,7 +44,7 @@ export function preparedDomain(text: string): string | undefined {
 function host(text: string): VirtualHost {
   const [name = '', ...flags] = text.split(':').map((part) => part.trim())
   const domain = preparedDomain(name)
-  if (domain === undefined) throw new Error(`'${name}' is not a domain name; give domains such as example.com:-register, separated by commas`)
+  if (domain === undefined) throw new Error(`domains such as example.com:-register, separated by commas; '${name}' is none`)
   const values: Partial<Record<'tlsRequired' | 'register' | 'anonymous' | 'maxUsers', boolean | number>> = {}
   const others: string[] = []
   for (const flag of flags) {
@@ -55,7 +55,7 @@ function host(text: string): VirtualHost {
     if (field !== undefined) values[field] = minus === ''
     else if (digits !== undefined) values.maxUsers = Number(digits)
     else if (flag.includes('=') && Object.hasOwn(OTHERS, key)) others.push(flag)
-    else throw new Error(`'${flag}' is no flag of ${name}; there are ${[...Object.keys(FLAGS), 'max-users=N', ...Object.keys(OTHERS)].join(', ')}`)
+    else throw new Error(`flags ${[...Object.keys(FLAGS), 'max-users=N', ...Object.keys(OTHERS)].join(', ')}; not '${flag}' of ${name}`)
   }
   return { domain, tlsRequired: undefined, register: undefined, anonymous: undefined, maxUsers: undefined, ...values, others } as VirtualHost
 }
@@ -64,7 +64,7 @@ function parse(text: string): readonly VirtualHost[] {
   const hosts = text.split(',').map((part) => part.trim()).filter((part) => part !== '').map(host)
   if (hosts.length === 0) throw new Error('at least one domain')
   const twice = hosts.find((one, i) => hosts.findIndex((other) => other.domain === one.domain) < i)
-  if (twice !== undefined) throw new Error(`${twice.domain} is named twice`)
+  if (twice !== undefined) throw new Error(`each domain once; ${twice.domain} is named twice`)
   return hosts
 }
 
