@@ -3,8 +3,8 @@
  */
 import { integer, options, seconds, text, type Option, type Values } from './option.js'
 
-/** `require` encrypts, `verify` also checks the server's certificate and name. */
-export type DatabaseTls = 'off' | 'require' | 'verify'
+/** `true`: the server's certificate must be valid for the host; `{ verify: false }`: encrypted only. */
+export type DatabaseTls = boolean | { readonly verify: false }
 
 interface Pool {
   /** Connections, at most. */
@@ -89,9 +89,9 @@ const foreignParameters = (uri: string): readonly string[] =>
 function tlsOf(p: ReadonlyMap<string, string>): DatabaseTls {
   const mode = (p.get('sslmode') ?? p.get('ssl') ?? p.get('usessl') ?? p.get('requiressl') ?? 'false').toLowerCase()
   const checked = p.get('verifyservercertificate')?.toLowerCase() === 'true'
-  if (/^(verify([-_](ca|full|identity))?)$/.test(mode) || (checked && mode === 'true')) return 'verify'
-  if (/^(true|1|require|required|yes|on)$/.test(mode)) return 'require'
-  if (/^(false|0|disable|disabled|off|no|prefer|preferred|allow)$/.test(mode)) return 'off'
+  if (/^(verify([-_](ca|full|identity))?)$/.test(mode) || (checked && mode === 'true')) return true
+  if (/^(true|1|require|required|yes|on)$/.test(mode)) return { verify: false }
+  if (/^(false|0|disable|disabled|off|no|prefer|preferred|allow)$/.test(mode)) return false
   throw new Error(`ssl=${mode}: allowed: off, require, verify`)
 }
 

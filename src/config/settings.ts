@@ -81,16 +81,24 @@ function fromEnvironment(option: Option<unknown>, given: Assignment | undefined,
   return { origin: ENVIRONMENT, key: option.name, value: text, written: option.environment }
 }
 
-function samePorts(options: readonly Option<unknown>[], value: (option: Option<unknown>) => unknown, where: (name: string) => Origin): readonly Complaint[] {
+/** Of the port lists, the one that opens nothing: it names ports of others. */
+const OPENS_NOTHING = '--proxy-protocol'
+
+function portsIn(option: Option<unknown>, value: unknown): readonly number[] {
+  const one = option.kind === 'address' && typeof value === 'object' && value !== null && 'port' in value ? [value.port] : []
+  const many = option.kind === 'port list' && option.name !== OPENS_NOTHING && Array.isArray(value) ? value as unknown[] : []
+  return [...one, ...many].filter((port) => typeof port === 'number' && port > 0) as number[]
+}
+
+function samePorts(values: ReadonlyMap<Option<unknown>, unknown>, where: (name: string) => Origin): readonly Complaint[] {
   const seen = new Map<number, string>()
   const faults: Complaint[] = []
-  for (const option of options.filter((one) => one.kind === 'port list')) {
-    const ports = value(option)
-    for (const port of Array.isArray(ports) ? ports : []) {
-      const other = typeof port === 'number' && port > 0 ? seen.get(port) : undefined
-      const mine = `${option.name} (${place(where(option.name))})`
-      if (other !== undefined) faults.push({ origin: where(option.name), key: option.name, problem: `port ${port} is named twice: ${other} and ${mine}` })
-      if (typeof port === 'number') seen.set(port, mine)
+  for (const [option, value] of values) {
+    const mine = `${option.name} (${place(where(option.name))})`
+    for (const port of portsIn(option, value)) {
+      const other = seen.get(port)
+      if (other !== undefined) faults.push({ origin: where(option.name), key: option.name, problem: `port ${port} is named twice: by ${other} and by ${mine}` })
+      seen.set(port, mine)
     }
   }
   return faults
@@ -140,7 +148,7 @@ export function readSettings<G extends Groups>(input: SettingsInput<G>): Setting
     Object.entries(group).map(([field, option]) => [option, (values as Record<string, Record<string, unknown>>)[name]?.[field]] as const)))
   const pluginSettings = pluginValues(plugins, translated.plugins, reading)
   if (input.plugins !== undefined) judgePlugins(own.server.plugins, byId, originOf('--sm-plugins'), reading)
-  reading.faults.push(...samePorts(options, (option) => flat.get(option), originOf))
+  reading.faults.push(...samePorts(flat, originOf))
   const complain = (key: string, problem: string): void => void reading.faults.push({ origin: originOf(key), key, problem })
   for (const check of checks) check(values, complain)
   const database = readDatabase(own.database, readFile, complain)

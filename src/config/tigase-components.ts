@@ -4,7 +4,7 @@
  */
 import type { Rule } from './tigase.js'
 
-const to = (option: string, value?: Rule['value']): Rule => (value === undefined ? { to: option } : { to: option, value })
+const to = (option: string): Rule => ({ to: option })
 const ignored = (instead: string, fine?: RegExp): Rule => (fine === undefined ? { instead } : { instead, fine })
 
 const IDLE = 'idle connections are checked by themselves; see docs/options.md'
