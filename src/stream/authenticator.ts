@@ -2,6 +2,7 @@
  * What SASL needs to know of accounts. The interface lives with its caller; `session/credentials.ts` implements it on
  * the account store.
  */
+import type { ScramHash, ScramKeys } from '../rules/scram.js'
 import type { Jid } from '../xmpp/jid.js'
 
 /** Who has proved to be whom. */
@@ -11,8 +12,6 @@ export interface Identity {
   /** Bare. */
   readonly jid: Jid
 }
-
-export type ScramHash = 'SHA-1' | 'SHA-256' | 'SHA-512'
 
 /** RFC 6120 §6.5; those that this server never has a reason for are left out. */
 export type SaslCondition =
@@ -27,12 +26,9 @@ export class SaslFailure extends Error {
   }
 }
 
-/** SCRAM keys of one account and hash, or invented ones that no proof fits (RFC 5802 §3). */
+/** The SCRAM keys of one account and hash, or invented ones that no proof fits. */
 export interface ScramSecret {
-  readonly salt: Buffer
-  readonly iterations: number
-  readonly storedKey: Buffer
-  readonly serverKey: Buffer
+  readonly keys: ScramKeys
   /** Who the right proof would show; `undefined` for a name that nobody has. */
   readonly identity: Identity | undefined
   readonly disabled: boolean

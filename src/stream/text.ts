@@ -49,7 +49,7 @@ function iqOpen(form: WriteForm, head: IqHead, type: 'result' | 'error'): string
 interface Conditioned {
   readonly condition: string
   readonly message: string
-  readonly application?: ApplicationCondition
+  readonly application?: ApplicationCondition | undefined
 }
 
 function conditionText(error: Conditioned, ns: string): string {

@@ -2,8 +2,10 @@
  * The SASL mechanisms: SCRAM (RFC 5802, RFC 7677) by the pure rules, PLAIN (RFC 4616). What an exchange is, and which
  * there are, best first.
  */
+import { randomBytes } from 'node:crypto'
+import { challenge, finish, parseClientFirst, ScramFault, type Challenge, type ScramHash } from '../../rules/scram.js'
 import { JidError, parseJid, type Jid } from '../../xmpp/jid.js'
-import { SaslFailure, type Authenticator, type Identity, type ScramHash } from '../authenticator.js'
+import { SaslFailure, type Authenticator, type Identity, type ScramSecret } from '../authenticator.js'
 import { parsePlain } from './plain.js'
 
 export type Answer =
@@ -36,6 +38,45 @@ function plainExchange(authenticator: Authenticator, domain: string): Exchange {
       checkAuthzid(authzid, identity)
       return { kind: 'success', data: undefined, identity }
     }
+  }
+}
+
+const NONCE_BYTES = 18
+
+interface Challenged {
+  readonly challenge: Challenge
+  readonly secret: ScramSecret
+}
+
+function scramExchange(authenticator: Authenticator, domain: string, hash: ScramHash): Exchange {
+  let challenged: Challenged | undefined
+
+  async function begin(message: Buffer): Promise<Answer> {
+    const first = faultsAsFailures(() => parseClientFirst(message))
+    const secret = await authenticator.scram(first.username, domain, hash)
+    challenged = { secret, challenge: challenge(first, secret.keys, randomBytes(NONCE_BYTES).toString('base64')) }
+    return { kind: 'challenge', data: challenged.challenge.message }
+  }
+
+  return {
+    next: (message) => challenged === undefined ? begin(message) : prove(challenged, message)
+  }
+}
+
+function prove({ challenge: sent, secret: { identity, disabled } }: Challenged, message: Buffer): Answer {
+  const data = faultsAsFailures(() => finish(sent, message))
+  if (identity === undefined) throw new SaslFailure('not-authorized', 'a name that nobody has')
+  if (disabled) throw new SaslFailure('account-disabled', 'a disabled account')       // RFC 6120 §6.5.2
+  checkAuthzid(sent.first.authzid, identity)
+  return { kind: 'success', data, identity }
+}
+
+function faultsAsFailures<T>(rule: () => T): T {
+  try {
+    return rule()
+  } catch (error) {
+    if (error instanceof ScramFault) throw new SaslFailure(error.condition, error.message)
+    throw error
   }
 }
 
