@@ -1,17 +1,22 @@
 /**
  * Options of the transports: where clients connect, TLS, proxies, and every limit of one connection, with its reason.
  */
+import { address } from '../config/address.js'
 import { bytes, flag, integer, list, milliseconds, options, ports, seconds, text } from '../config/option.js'
 import type { Option, Values } from '../config/option.js'
+import { Networks } from './networks.js'
 
-const address = (name: string, initial: string, why: string): Option<string> => ({
-  name, kind: 'address:port', initial, why, print: (v) => v,
-  parse(t) {
-    const port = /^(?:\[[0-9a-fA-F:.]+\]|[^:[\]]+):(\d{1,5})$/.exec(t)?.[1]
-    if (t === 'none' || (port !== undefined && Number(port) <= 65_535)) return t
-    throw new Error('address:port such as 127.0.0.1:8080 or [::1]:8080, or none')
+function networks(name: string, initial: readonly string[], why: string): Option<readonly string[]> {
+  const plain = list(name, initial, why, 'list of addresses and networks')
+  return {
+    ...plain,
+    parse(t) {
+      const found = plain.parse(t).filter((entry) => entry !== 'none')
+      Networks.of(found)
+      return found
+    }
   }
-})
+}
 
 /** Where clients come in. */
 export const doorOptions = options({
@@ -27,7 +32,7 @@ export const doorOptions = options({
   httpOrigins: list('--http-origins', ['*'], 'Web origins that may connect, such as https://chat.example; * means any, without credentials.'),
   httpPublicUrl: text('--http-public-url', '',
     'Base URL of the public paths as clients reach them, such as https://chat.example; empty: from the request\'s Host.'),
-  trustedProxies: list('--trusted-proxies', [],
+  trustedProxies: networks('--trusted-proxies', [],
     'Addresses or networks (10.0.0.0/8) of proxies whose Forwarded and X-Forwarded headers are believed.'),
   proxyProtocol: ports('--proxy-protocol', [],
     'Of the ports above, those on which every connection begins with a PROXY protocol header (version 1 or 2).'),
@@ -69,7 +74,7 @@ export const addressLimitOptions = options({
   unauthenticatedPercent: integer('--unauthenticated-percent', 10, 1, 100, 'Share of --connections-max that may be without login; the oldest goes.'),
   newPerSecond: integer('--new-connections-per-second', 20, 1, 1_000_000, 'New connections a second of one address, on average.'),
   newBurst: integer('--new-connections-burst', 50, 1, 1_000_000, 'New connections of one address at once.'),
-  exempt: list('--limits-exempt', ['127.0.0.0/8', '::1/128'], 'Addresses or networks that no limit per address counts; none for nobody.')
+  exempt: networks('--limits-exempt', ['127.0.0.0/8', '::1/128'], 'Addresses or networks that no limit per address counts; none for nobody.')
 })
 
 /** HTTP, WebSocket and BOSH. */
