@@ -1,7 +1,7 @@
 /**
  * The strict parser for byte streams (TCP): one document that stays open, first-level elements as they complete.
  */
-import type { RawElement, StreamHeader, XmlFault, XmlLimits } from './raw.js'
+import type { RawElement, StreamHeader, XmlFault } from './raw.js'
 
 /** Receives what a stream parser finds. Returning `false` from `element` or `header` holds the parser until `release()`. */
 export interface ParserSink {
