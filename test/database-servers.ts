@@ -37,10 +37,11 @@ interface Place {
 
 /** Where Debian puts them; a name alone is looked for on the path. */
 function binary(kind: ServerKind, name: string): string {
-  const folders = [...debianFolders(), '/usr/sbin', '/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', ...(process.env['PATH'] ?? '').split(':')]
+  const folders = [...debianFolders(), '/usr/sbin', '/usr/bin', ...(process.env['PATH'] ?? '').split(':')]
   const found = folders.map((folder) => join(folder, name)).find((file) => existsSync(file))
   if (found !== undefined) return found
-  throw new Error(`The tests need a ${kind === 'mysql' ? 'MariaDB' : 'PostgreSQL'} server and find no "${name}"; run ./scripts/test, which installs it`)
+  const server = kind === 'mysql' ? 'MariaDB' : 'PostgreSQL'
+  throw new Error(`The tests need a ${server} server and find no "${name}"; run ./scripts/test, which installs it`)
 }
 
 function debianFolders(): string[] {

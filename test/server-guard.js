@@ -4,6 +4,7 @@
  * Argument: JSON { watch, directory, remove, command, args, uid, gid }. Prints the server's pid.
  */
 import { spawn } from 'node:child_process'
+import { setInterval } from 'node:timers'
 import { openSync, rmSync } from 'node:fs'
 
 const { watch, directory, remove, command, args, uid, gid } = JSON.parse(process.argv[2])
