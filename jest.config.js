@@ -11,6 +11,7 @@ export const shared = {
     '^(\\.{1,2}/.+)\\.js$': '$1'
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/package.json'],
+  reporters: ['default', '<rootDir>/test/summary-reporter.cjs'],
   testTimeout: 15_000
 }
 
