@@ -2,14 +2,11 @@
  * What WebSocket and the transport in memory share: each message is a document of its own, and `<open/>` and `<close/>`
  * stand for the tags of the stream (RFC 7395 §3.3).
  */
-import { parseDocument } from '../xml/document.js'
+import { isBlank, parseDocument } from '../xml/document.js'
 import type { RawElement, StreamHeader, XmlLimits } from '../xml/raw.js'
 import type { TransportSink } from './transport.js'
 
 export const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing'
-const BLANK_ONLY = /^[\t\n\r ]*$/
-/** A message of white space only is short; longer ones go to the parser. */
-const BLANK_BYTES_MAX = 64
 
 export class Framing {
   #awaitsOpen = true
@@ -24,7 +21,7 @@ export class Framing {
 
   /** Hands one message to the sink; throws `XmlFault`. True for `<close/>`, which is the caller's to pass on. */
   deliver(message: Buffer, limits: XmlLimits, sink: TransportSink): boolean {
-    if (message.length <= BLANK_BYTES_MAX && BLANK_ONLY.test(message.toString('latin1'))) return false
+    if (isBlank(message)) return false
     const element = parseDocument(message, limits)
     // RFC 7395 §3.6: <close/> ends the stream, whatever came before it
     if (element.ns === FRAMING && element.name === 'close') return true
