@@ -85,8 +85,8 @@ const JOIN_CONTROL = /[\u200C\u200D]/u
 /** RFC 5892 §2.9: Hangul_Syllable_Type L, V and T. */
 const OLD_HANGUL_JAMO = set('1100-11FF A960-A97C D7B0-D7C6 D7CB-D7FB')
 const NEVER = /[\p{Cn}\p{Cc}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/u
-const SPECIAL = new RegExp(
-  [EXCEPTION_VALID, EXCEPTION_CONTEXT, EXCEPTION_DISALLOWED, JOIN_CONTROL, OLD_HANGUL_JAMO, NEVER].map((chars) => chars.source).join('|'), 'u')
+const SPECIAL = new RegExp([EXCEPTION_VALID, EXCEPTION_CONTEXT, EXCEPTION_DISALLOWED, JOIN_CONTROL, OLD_HANGUL_JAMO, NEVER]
+  .map((chars) => chars.source).join('|'), 'u')
 const LETTER_DIGIT = /[\p{Ll}\p{Lu}\p{Lo}\p{Nd}\p{Lm}\p{Mn}\p{Mc}]/u
 const FREE = /[\p{Lt}\p{Nl}\p{No}\p{Me}\p{Zs}\p{Sm}\p{Sc}\p{Sk}\p{So}\p{P}]/u
 
