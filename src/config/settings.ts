@@ -32,6 +32,7 @@ export type Check<G> = (values: GroupValues<AllGroups<G>>, complain: (option: st
 
 export interface SettingsInput<G> extends SourcesInput {
   readonly groups: G
+  /** When not given, plugins and their lines are not judged: for commands that only want the database. */
   readonly plugins?: readonly PluginOptions[]
   readonly checks?: readonly Check<G>[]
 }
@@ -131,7 +132,7 @@ export function readSettings<G extends Groups>(input: SettingsInput<G>): Setting
   const groups = allGroups(input.groups)
   const options = Object.values<OptionGroup>(groups).flatMap((group) => Object.values(group))
   const byId = knownPlugins(plugins)
-  const isPluginKey = (id: string, key: string): boolean =>
+  const isPluginKey = (id: string, key: string): boolean => input.plugins === undefined ||
     (id === '' ? plugins : [byId.get(id)]).some((one) => Object.values(one?.config ?? {}).some((option) => option.name === key))
   const sources = readSources(input)
   const translated = new Translation(new Set(options.map((option) => option.name)), isPluginKey).run(sources.entries)
