@@ -15,18 +15,26 @@ export class HashQueue {
 
   /** Runs `job` when there is room; `undefined` when too many wait already. */
   run<T>(job: () => Promise<T>): Promise<T> | undefined {
-    if (this.#running < this.#runningMax) return this.#start(job)
+    if (this.#running < this.#runningMax) {
+      this.#running++
+      return this.#start(job)
+    }
     if (this.#waiting.length >= this.#waitingMax) return undefined
     return new Promise<void>((resolve) => this.#waiting.push(resolve)).then(() => this.#start(job))
   }
 
   async #start<T>(job: () => Promise<T>): Promise<T> {
-    this.#running++
     try {
       return await job()
     } finally {
-      this.#running--
-      this.#waiting.shift()?.()
+      this.#next()
     }
+  }
+
+  // The place goes straight to the next one, so that nobody slips in between.
+  #next(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#running--
+    else next()
   }
 }

@@ -48,7 +48,7 @@ export class SqlAccounts implements Accounts {
       const id = await this.#database.transaction(async (sql) => {
         const known: unknown = await sql('accounts').where({ jid_key: jidKey }).first('id')
         if (known !== undefined) return undefined
-        const made = await insertNumbered(this.#database.kind, sql, 'accounts', 'id', row)
+        const made = await insertNumbered(this.#database.kind, sql, { table: 'accounts', column: 'id' }, row)
         await insertKeys(sql, made, keys)
         return made
       })

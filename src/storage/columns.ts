@@ -28,9 +28,14 @@ export async function lockAccount<Row extends object>(sql: Sql, id: number, colu
   return row as Row
 }
 
+interface Numbered {
+  readonly table: string
+  readonly column: string
+}
+
 /** Inserts one row and returns the number that the database gave it. */
-export async function insertNumbered(kind: DatabaseKind, sql: Sql, table: string, column: string, row: object): Promise<number> {
+export async function insertNumbered(kind: DatabaseKind, sql: Sql, { table, column }: Numbered, row: object): Promise<number> {
   const insert = sql(table).insert(row)
-  const [made]: unknown[] = kind === 'postgresql' ? await insert.returning(column) : await insert
+  const [made] = (kind === 'postgresql' ? await insert.returning(column) : await insert) as unknown[]
   return Number(typeof made === 'object' && made !== null ? (made as Record<string, unknown>)[column] : made)
 }

@@ -31,6 +31,7 @@ const mariadbSession = (statementMs: number): readonly string[] => {
 }
 
 type Done = (error: Error | null, result?: unknown) => void
+const isDone = (value: unknown): value is Done => typeof value === 'function'
 
 /** What `pg` and `mysql2` have in common. */
 interface DriverConnection {
@@ -51,7 +52,7 @@ function watch(connection: DriverConnection, silentMs: number): void {
   const query = connection.query.bind(connection)
   connection.query = (...args) => {
     const done = args.at(-1)
-    if (typeof done !== 'function') return query(...args)
+    if (!isDone(done)) return query(...args)
     let timer: NodeJS.Timeout | undefined = setTimeout(() => {
       timer = undefined
       const error = troubleError(`no answer from the database in ${silentMs} ms`, SILENT)
@@ -93,9 +94,11 @@ function tlsOf({ ssl }: ServerSettings): object {
 
 const loginOf = ({ host, port, database, user, password }: ServerSettings): object => ({ host, port, database, user, password })
 
+const parserOf = pg.types.getTypeParser.bind(pg.types) as (oid: number, format?: 'text') => unknown
+
 function postgres(settings: ServerSettings, statementMs: number): Knex.Config {
   const types = {
-    getTypeParser: (oid: number, format?: 'text') => (oid === INT8 ? Number : pg.types.getTypeParser(oid, format))
+    getTypeParser: (oid: number, format?: 'text'): unknown => (oid === INT8 ? Number : parserOf(oid, format))
   }
   return {
     client: 'pg',
@@ -115,7 +118,7 @@ function mariadb(settings: ServerSettings, statementMs: number): Knex.Config {
       // The server may not ask for our files.
       flags: ['-LOCAL_FILES'],
       connectTimeout: CONNECT_MS, charset: 'utf8mb4', supportBigNumbers: true, dateStrings: true, timezone: 'Z'
-    } as unknown as Knex.MySql2ConnectionConfig,
+    },
     pool: pool(settings, prepareWith(mariadbSession(statementMs), statementMs))
   }
 }

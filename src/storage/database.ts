@@ -92,7 +92,9 @@ class KnexDatabase implements Database {
     this.#address = addressOf(settings)
     this.#log = log
     this.#knex = this.#connect(STATEMENT_MS)
-    this.#breaker = new Breaker(clock, async () => void (await this.#knex.raw('select 1')))
+    this.#breaker = new Breaker(clock, async () => {
+      await this.#knex.raw('select 1')
+    })
     this.#breaker.onState((state) => this.#told(state))
   }
 

@@ -36,7 +36,7 @@ export interface MigrationOptions {
 }
 
 interface Migration {
-  up(schema: Schema, sql: Sql): Promise<void>
+  readonly up: (schema: Schema, sql: Sql) => Promise<void>
 }
 
 /** Beside `dist` in the tree and in an installed package. */

@@ -23,7 +23,7 @@ export class SqlOfflineMessages implements OfflineMessages {
     this.#database = database
   }
 
-  add(account: AccountRef, key: string, stanza: string, at: number, limit: OfflineLimit): Promise<number | undefined> {
+  add(...[account, key, stanza, at, limit]: Parameters<OfflineMessages['add']>): Promise<number | undefined> {
     const bytes = Buffer.byteLength(stanza)
     return this.#database.transaction(async (sql) => {
       // Numbers of one account grow in the order of commits.
@@ -32,14 +32,14 @@ export class SqlOfflineMessages implements OfflineMessages {
       if (known !== undefined) return (known as Row).row_no
       if (!(await fits(sql, account, bytes, limit))) return undefined
       const row = { account_id: account.id, origin_key: key, stanza, stanza_bytes: bytes, at_ms: at }
-      return insertNumbered(this.#database.kind, sql, 'offline_messages', 'row_no', row)
+      return insertNumbered(this.#database.kind, sql, { table: 'offline_messages', column: 'row_no' }, row)
     })
   }
 
   async read(account: AccountRef): Promise<readonly OfflineRow[]> {
-    const rows = (await this.#database.read((sql) =>
+    const rows = await this.#database.read<readonly Row[]>((sql) =>
       sql('offline_messages').where({ account_id: account.id }).orderBy('row_no').select('row_no', 'origin_key', 'stanza', 'at_ms')
-    )) as readonly Row[]
+    )
     return byOrigin(rows.map(({ row_no, origin_key, stanza, at_ms }) => ({ row: row_no, key: origin_key, stanza, at: at_ms })))
   }
 

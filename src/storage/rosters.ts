@@ -67,7 +67,7 @@ export class SqlRosters implements Rosters {
     const place = { account_id: account.id, contact_key: digest(contact.bare.toString()) }
     return this.#database.transaction(async (sql) => {
       const versions = await lockAccount<Versions>(sql, account.id, ['roster_version', 'roster_floor'])
-      const row = (await sql('roster_items').where(place).first(...ITEM)) as ItemRow | undefined
+      const row = itemRow(await sql('roster_items').where(place).first(...ITEM))
       const size = await sql('roster_items').where({ account_id: account.id }).count({ n: '*' }).first()
       const before = row && itemOf(row)
       const after = change(before, Number(size?.['n'] ?? 0))
@@ -98,6 +98,8 @@ export class SqlRosters implements Rosters {
     return rowsOf(this.#database.kind, await this.#database.read((sql) => sql.raw(statement, bindings)))
   }
 }
+
+const itemRow = (row: unknown): ItemRow | undefined => row as ItemRow | undefined
 
 function itemOf(row: ItemRow): RosterItem {
   return {
@@ -165,8 +167,9 @@ async function writeVersion(sql: Sql, place: NamedPlace, versions: Versions, aft
 /** Keeps the newest removals; returns the version up to which they are forgotten, 0 for none. */
 async function forgetOldest(sql: Sql, id: number): Promise<number> {
   const removed = sql('roster_removed').where({ account_id: id })
-  const oldest = (await removed.clone().orderBy('version', 'desc').offset(REMOVED_MAX).first('version')) as { version: number } | undefined
+  const oldest: unknown = await removed.clone().orderBy('version', 'desc').offset(REMOVED_MAX).first('version')
   if (oldest === undefined) return 0
-  await removed.clone().andWhere('version', '<=', oldest.version).delete()
-  return oldest.version
+  const { version } = oldest as { version: number }
+  await removed.clone().andWhere('version', '<=', version).delete()
+  return version
 }

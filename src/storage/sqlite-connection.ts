@@ -33,8 +33,8 @@ export interface SqliteReply {
 }
 
 interface Pending {
-  resolve(reply: SqliteReply): void
-  reject(error: Error): void
+  readonly resolve: (reply: SqliteReply) => void
+  readonly reject: (error: Error) => void
   readonly timer: NodeJS.Timeout
 }
 

@@ -2,9 +2,23 @@
  * knex's SQLite dialect on a `SqliteConnection`. Transactions begin IMMEDIATE: a deferred one that reads first is
  * refused when another process has written meanwhile. Beside errors the one place with inheritance: knex asks for it.
  */
-import BetterSqliteClient from 'knex/lib/dialects/better-sqlite3/index.js'
-import SqliteTransaction from 'knex/lib/dialects/sqlite3/execution/sqlite-transaction.js'
+import { createRequire } from 'node:module'
 import { SqliteConnection, type WorkerSettings } from './sqlite-connection.js'
+
+/** What is used here of two inner classes of knex, which it publishes without types. */
+interface KnexClient {
+  readonly connectionSettings: unknown
+  _formatBindings(bindings: readonly unknown[] | undefined): unknown[]
+  transaction(...args: readonly unknown[]): unknown
+}
+interface KnexTransaction {
+  query(connection: unknown, sql: string): Promise<unknown>
+}
+
+const load = createRequire(import.meta.url)
+const BetterSqliteClient = load('knex/lib/dialects/better-sqlite3/index.js') as new (config: unknown) => KnexClient
+const SqliteTransaction = load('knex/lib/dialects/sqlite3/execution/sqlite-transaction.js') as
+  new (...args: readonly unknown[]) => KnexTransaction
 
 /** The part of knex's query object that matters here. */
 interface QueryObject {

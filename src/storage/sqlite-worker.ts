@@ -79,7 +79,7 @@ function execute(db: SqliteFile.Database, sql: string, bindings: Bindings): Omit
   const statement = prepared(db, sql)
   if (statement.reader) return { rows: statement.all(bindings) }
   const { changes, lastInsertRowid } = statement.run(bindings)
-  return { changes, lastId: Number(lastInsertRowid) }
+  return { changes, lastId: lastInsertRowid }
 }
 
 function start(): void {
