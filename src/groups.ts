@@ -2,7 +2,8 @@
  * All options of all rooms, gathered: the configuration, the manual and the example file know them from here.
  */
 import { readFileSync } from 'node:fs'
-import { readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
+import type { Section } from './config/generate.js'
+import { allGroups, readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
 import { sessionOptions } from './session/options.js'
 import { streamOptions } from './stream/options.js'
 import { addressLimitOptions, doorOptions, httpLimitOptions, streamLimitOptions, tlsOptions } from './transport/options.js'
@@ -17,6 +18,23 @@ export const GROUPS = {
   addressLimits: addressLimitOptions,
   httpLimits: httpLimitOptions
 }
+
+const TITLES: Readonly<Record<keyof ReturnType<typeof allGroups<typeof GROUPS>>, string>> = {
+  server: 'Domains, plugins, logging',
+  database: 'Database',
+  doors: 'Ports, addresses, proxies',
+  tls: 'Certificates',
+  stream: 'Streams and login',
+  session: 'Sessions',
+  streamLimits: 'Limits of one connection',
+  addressLimits: 'Limits of all connections',
+  httpLimits: 'HTTP, WebSocket and BOSH'
+}
+
+/** For the manual and the example file. */
+export const sections = (): readonly Section[] =>
+  Object.entries(allGroups(GROUPS)).map(([name, group]) => ({ title: TITLES[name as keyof typeof TITLES], group }))
+
 export type ServerSettings = Settings<typeof GROUPS>
 
 /** Throws `ConfigError`. Without `plugins` their lines are not judged. */
