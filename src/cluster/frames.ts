@@ -17,6 +17,9 @@ export const HANDSHAKE_FRAME_BYTES_MAX = 4096
 export const LANE = { none: 0, route: 1, answer: 2, control: 3, repl: 4 } as const
 export type Lane = 1 | 2 | 3 | 4
 export const LANES: readonly Lane[] = [1, 2, 3, 4]
+export const LANE_NAMES = ['none', 'route', 'answer', 'control', 'repl'] as const
+/** Where the lane's number stands in a frame. */
+export const LANE_AT = 6
 
 export const FRAME = {
   HELLO: 0x01, AUTH: 0x02, READY: 0x03, GOODBYE: 0x04, PING: 0x05, PONG: 0x06, ACK: 0x07, CREDIT: 0x08, PEERS: 0x09,

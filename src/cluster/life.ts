@@ -25,7 +25,7 @@ import { Links } from './links.js'
 import type { MemberEvent } from './membership.js'
 import { NonceMemory } from './nonces.js'
 import { Peer, PING_EVERY_MS, type PeerParts } from './peer.js'
-import { printMembers, type ClusterCounters, type ClusterSettings, type Member, type MemberChange } from './settings.js'
+import { printMembers, type ClusterMetrics, type ClusterSettings, type Member, type MemberChange } from './settings.js'
 
 /** How often dials, silence and the clock's gap are looked at. */
 const TICK_MS = 250
@@ -45,7 +45,7 @@ export interface LifeParts {
   readonly hlc: HybridClock
   readonly handlers: MeshHandlers
   readonly bosh: BoshExchange
-  readonly counters: ClusterCounters
+  readonly metrics: ClusterMetrics
   /** The name is taken; links may come up from here on. */
   began(life: Life): void
   registration(from: NodeRef, message: Buffer): void
@@ -101,7 +101,7 @@ export class Life {
       linked: (node) => this.#peers.get(node)?.linked ?? false,
       ready: (link, shaken) => this.#ready(link, shaken),
       outdated: () => void this.#beat.now(),
-      refused: (reason) => parts.counters.linkRefused(reason)
+      refused: (reason) => parts.metrics.linksRefused.add(reason)
     })
     this.#timers = [clock.every(TICK_MS, () => this.#tick())]
   }
@@ -265,9 +265,9 @@ export class Life {
   }
 
   #makePeerParts(): PeerParts {
-    const { hlc, clock, log, counters } = this.parts
+    const { hlc, clock, log, metrics } = this.parts
     return {
-      frames: this.frames, hlc, clock,
+      frames: this.frames, hlc, clock, metrics,
       dispatch: (peer, frame) => dispatch(peer, frame, this.#dispatch),
       peers: (peers) => this.#learn(peers),
       ponged: (sentAt) => this.#beat.ponged(sentAt),
@@ -280,7 +280,7 @@ export class Life {
         // it left, or takes us for dead: the table knows
         if (reason === 'left' || reason === 'fenced' || reason === 'old-incarnation') void this.#beat.now()
       },
-      dropped: () => counters.frameDropped()
+      dropped: (peer) => log.debug({ node: peer.node.name }, 'cluster.frame.of-the-dead')
     }
   }
 
@@ -365,7 +365,7 @@ export class Life {
   #tell(reason: MemberChange['reason'], node: string, address: string): void {
     const members = this.members()
     this.parts.log.info({ node, address, reason, members: printMembers(members) }, `cluster.${reason}`)
-    this.parts.counters.memberChange(reason)
+    this.parts.metrics.nodeChanges.add(reason)
     this.parts.members({ reason, node, address, members })
   }
 

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
+import { LINK_REFUSED, type LinkRefusedReason } from '../telemetry/reasons.js'
 import { parseAddress } from './address.js'
 import { FrameFault } from './bytes.js'
 import type { LinkCertificate } from './certificate.js'
@@ -35,7 +36,7 @@ export interface LinksParts {
   ready(link: Link, shaken: Handshaken): LinkHandler | GoodbyeReason
   /** The other side says that this life of ours is over. */
   outdated(): void
-  refused(reason: GoodbyeReason): void
+  refused(reason: LinkRefusedReason): void
 }
 
 export class Links {
@@ -136,7 +137,8 @@ export class Links {
   #warn(address: string, error: unknown): void {
     if (this.#stopped) return
     const reason = error instanceof LinkRefused ? error.reason : undefined
-    if (reason !== undefined) this.parts.refused(reason)
+    const counted = LINK_REFUSED.find((known) => known === reason)
+    if (counted !== undefined) this.parts.refused(counted)
     const host = address.replace(/:\d+$/, '')
     const now = this.parts.clock.now()
     const last = this.#warned.get(host)

@@ -19,7 +19,7 @@ import { Life } from './life.js'
 import { encodeBound, encodeInvalidate } from './link-frames.js'
 import { openListeners, type Listeners } from './listeners.js'
 import { Hosting } from './hosting.js'
-import { noCounters, type ClusterCounters, type ClusterSettings, type Member, type MemberChange } from './settings.js'
+import type { ClusterMetrics, ClusterSettings, Member, MemberChange } from './settings.js'
 
 /** Client ports open at the latest this long after the start, linked to all or not. */
 export const READY_MS = 60_000
@@ -33,7 +33,7 @@ export interface MeshParts {
   readonly clock: Clock
   readonly log: Log
   readonly hlc: HybridClock
-  readonly counters?: ClusterCounters
+  readonly metrics: ClusterMetrics
 }
 
 /** What the composition root uses besides `Mesh`. */
@@ -77,14 +77,14 @@ class ClusterMesh implements NodeMesh {
   #viewNo = 0
   readonly #hosting: Hosting
   readonly #bosh: BoshExchange
-  readonly #counters: ClusterCounters
   #onNotice: (kind: string, subject: string) => void = () => {}
   #onMembers: (change: MemberChange) => void = () => {}
   #onEnd: (error: StartRefused) => void = () => {}
 
   constructor(private readonly parts: MeshParts) {
     this.#self = { name: parts.settings.name, incarnation: 0 }
-    this.#counters = parts.counters ?? noCounters
+    parts.metrics.nodes.from(() => this.view().length)
+    parts.metrics.linksReady.from(() => this.#life?.linkedPeers().length ?? 0)
     const idle = new FrameWriter(parts.hlc)
     this.#bosh = new BoshExchange(() => this.#life?.frames ?? idle, parts.clock)
     this.#hosting = new Hosting({
@@ -238,14 +238,14 @@ class ClusterMesh implements NodeMesh {
   }
 
   async #begin(): Promise<void> {
-    const { settings, tables, clock, log, hlc } = this.parts
+    const { settings, tables, clock, log, hlc, metrics } = this.parts
     const handlers = this.#handlers
     if (handlers === undefined) throw new Error('listen comes before start')
     const port = this.#listeners?.ports[0] ?? 0
     this.#life = await Life.begin({
-      settings, tables, clock, log, hlc, handlers, port,
+      settings, tables, clock, log, hlc, metrics, handlers, port,
       advertise: advertised(settings.advertise, port),
-      bosh: this.#bosh, counters: this.#counters,
+      bosh: this.#bosh,
       began: (life) => {
         this.#life = life
         this.#self = life.node

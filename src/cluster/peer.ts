@@ -8,12 +8,13 @@ import type { Clock } from '../telemetry/clock.js'
 import { FrameFault } from './bytes.js'
 import { Channel, QUEUE_PAUSE_BYTES } from './channel.js'
 import { Fifo } from './fifo.js'
-import { FRAME, usableHlc, type FrameWriter, type RawFrame } from './frames.js'
+import { FRAME, LANE_AT, LANE_NAMES, usableHlc, type FrameWriter, type RawFrame } from './frames.js'
 import type { Link, LinkHandler } from './link.js'
 import {
   decodeAck, decodeCredit, decodeGoodbye, decodePeers, decodePing, encodeAck, encodeCredit, encodeGoodbye, encodePing,
   encodeReg, type GoodbyeReason, type PeerAddress, type Positions
 } from './link-frames.js'
+import type { ClusterMetrics } from './settings.js'
 
 export const PING_EVERY_MS = 5000
 /** A PING unanswered for this long: the connection is dead, or the other side does not read. The node is not fenced for it. */
@@ -27,6 +28,7 @@ export interface PeerParts {
   readonly frames: FrameWriter
   readonly hlc: HybridClock
   readonly clock: Clock
+  readonly metrics: ClusterMetrics
   /** Each frame of a lane, once, in order. */
   dispatch(peer: Peer, frame: RawFrame): void
   peers(peers: readonly PeerAddress[]): void
@@ -34,16 +36,24 @@ export interface PeerParts {
   ponged(sentAt: number): void
   linkClosed(peer: Peer, why: string): void
   goodbye(peer: Peer, reason: GoodbyeReason): void
-  dropped(): void
+  dropped(peer: Peer): void
 }
 
-interface Connection {
-  readonly link: Link
-  /** Name of the node that dialled. */
-  readonly dialler: string
+/** One link in the place of this peer, counted. */
+class Connection {
   /** PINGs that wait for their PONG, oldest first. */
-  readonly pings: Fifo<{ readonly token: number; readonly sentAt: number }>
-  silentMs: number
+  readonly pings = new Fifo<{ readonly token: number; readonly sentAt: number }>()
+  silentMs = SILENT_MS
+
+  /** @param dialler name of the node that dialled */
+  constructor(readonly link: Link, readonly dialler: string, private readonly metrics: ClusterMetrics) {}
+
+  write(frame: Buffer): void {
+    const lane = LANE_NAMES[frame[LANE_AT] ?? 0] ?? 'none'
+    this.metrics.framesOut.add(lane)
+    this.metrics.linkBytesOut.add(lane, frame.length)
+    this.link.write(frame)
+  }
 }
 
 interface Registration {
@@ -85,12 +95,12 @@ export class Peer {
 
   /** Takes a READY connection in place of the present one. */
   attach(link: Link, dialler: string, theirs: Positions): LinkHandler {
-    const connection: Connection = { link, dialler, pings: new Fifo(), silentMs: SILENT_MS }
+    const connection = new Connection(link, dialler, this.parts.metrics)
     const former = this.#connection
     this.#connection = connection
     this.linkedOnce = true
     former?.link.end(encodeGoodbye(this.parts.frames, 'duplicate'), 'duplicate')
-    this.channel.attach(link, theirs)
+    this.channel.attach(connection, theirs)
     this.ping()
     return {
       frame: (frame) => this.#frame(connection, frame),
@@ -108,7 +118,7 @@ export class Peer {
 
   /** A frame of the link itself, lost when the connection is. */
   say(frame: Buffer): void {
-    this.#connection?.link.write(frame)
+    this.#connection?.write(frame)
   }
 
   ping(): void {
@@ -116,7 +126,7 @@ export class Peer {
     if (connection === undefined) return
     const token = ++this.#token
     connection.pings.push({ token, sentAt: this.parts.clock.now() })
-    connection.link.write(encodePing(this.parts.frames, FRAME.PING, token))
+    connection.write(encodePing(this.parts.frames, FRAME.PING, token))
   }
 
   /** Resets a connection whose other end has been silent for too long. */
@@ -183,9 +193,12 @@ export class Peer {
   }
 
   #frame(connection: Connection, frame: RawFrame): void {
-    if (this.#over) return this.parts.dropped()
+    if (this.#over) return this.parts.dropped(this)
     if (!usableHlc(frame.hlc)) throw new FrameFault('a clock at its end')
     this.parts.hlc.seen(frame.hlc)
+    const lane = LANE_NAMES[frame.lane]
+    this.parts.metrics.framesIn.add(lane)
+    this.parts.metrics.linkBytesIn.add(lane, frame.size)
     if (frame.lane === 0) return this.#linkFrame(connection, frame)
     this.channel.receive(frame)
     this.#connection?.link.wake()
@@ -193,7 +206,7 @@ export class Peer {
 
   #linkFrame(connection: Connection, frame: RawFrame): void {
     switch (frame.type) {
-      case FRAME.PING: return connection.link.write(encodePing(this.parts.frames, FRAME.PONG, decodePing(frame.body)))
+      case FRAME.PING: return connection.write(encodePing(this.parts.frames, FRAME.PONG, decodePing(frame.body)))
       case FRAME.PONG: return this.#pong(connection, decodePing(frame.body))
       case FRAME.ACK: return this.channel.acked(decodeAck(frame.body))
       case FRAME.CREDIT: return this.channel.credit(decodeCredit(frame.body))
@@ -219,12 +232,12 @@ export class Peer {
 
   #flushing(connection: Connection): void {
     if (this.#connection !== connection) return
-    for (const ack of this.channel.dueAcks()) connection.link.write(encodeAck(this.parts.frames, ack))
-    for (const credit of this.channel.dueCredit()) connection.link.write(encodeCredit(this.parts.frames, credit))
+    for (const ack of this.channel.dueAcks()) connection.write(encodeAck(this.parts.frames, ack))
+    for (const credit of this.channel.dueCredit()) connection.write(encodeCredit(this.parts.frames, credit))
   }
 
   #closed(connection: Connection, why: string): void {
-    this.channel.detach(connection.link)
+    this.channel.detach(connection)
     if (this.#connection !== connection) return
     this.#connection = undefined
     this.parts.linkClosed(this, why)

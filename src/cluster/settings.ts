@@ -1,5 +1,6 @@
 /** What the cluster room is told about its node, and what it tells of the cluster. Plain values. */
 import type { NodeServices, NodeState } from '../storage/cluster-tables.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { NodeChangeReason } from '../telemetry/reasons.js'
 import type { Address } from './address.js'
 
@@ -46,15 +47,10 @@ export interface MemberChange {
   readonly members: readonly Member[]
 }
 
-/** Things worth a metric; the composition root connects them to the registry. */
-export interface ClusterCounters {
-  memberChange(reason: NodeChangeReason): void
-  linkRefused(reason: string): void
-  /** A frame of a life that is over, dropped (I8). */
-  frameDropped(): void
-}
-
-export const noCounters: ClusterCounters = { memberChange() {}, linkRefused() {}, frameDropped() {} }
+/** What the room counts. */
+export type ClusterMetrics = Pick<
+  Metrics, 'nodeChanges' | 'linksRefused' | 'framesIn' | 'framesOut' | 'linkBytesIn' | 'linkBytesOut' | 'linksReady' | 'nodes'
+>
 
 /** `Members [2] { node1:5777 this, node2:5777 }` */
 export function printMembers(members: readonly Member[]): string {
