@@ -57,10 +57,11 @@ export function judgeHeader(header: StreamHeader, context: HeaderContext): Heade
 // RFC 6120 §4.8.1, §4.8.2; RFC 7395 §3.3.2. A BOSH transport has judged its <body/> itself.
 function checkNames(header: StreamHeader, kind: TransportKind): void {
   if (kind === 'bosh') return
-  const [name, ns] = kind === 'websocket' ? ['open', NS_FRAMING] : ['stream', NS_STREAMS]
+  const framed = kind !== 'tcp'
+  const [name, ns] = framed ? ['open', NS_FRAMING] : ['stream', NS_STREAMS]
   if (header.ns !== ns) throw new StreamError('invalid-namespace', `The stream header must be in ${ns}`)
   if (header.name !== name) throw new StreamError('bad-format', `The stream header must be <${name}/>`)
-  if (kind !== 'websocket') checkContent(header.contentNs)
+  if (!framed) checkContent(header.contentNs)
 }
 
 // Without a content namespace as the default one every element names its own (§4.8.2).
