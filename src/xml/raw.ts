@@ -27,6 +27,11 @@ export interface RawElement {
   readonly boring: boolean
   /** Bytes of the whole element as received. */
   readonly size: number
+  /**
+   * An element in the namespace of streams or of framing stood inside, at any depth: nothing to route (RFC 6120 §8.4,
+   * answer `not-acceptable`). `inside` and `children` are empty then.
+   */
+  readonly reserved?: true
 }
 
 /** The opening tag of a stream, as sent; the stream room judges it. */
