@@ -3,8 +3,8 @@
  */
 import { integer, options, seconds, text, type Option, type Values } from './option.js'
 
-/** `require` encrypts, `verify` also checks the server's certificate and name. */
-export type DatabaseTls = 'off' | 'require' | 'verify'
+/** `true`: the server's certificate must be valid for the host; `{ verify: false }`: encrypted only. */
+export type DatabaseTls = boolean | { readonly verify: false }
 
 interface Pool {
   /** Connections, at most. */
@@ -32,7 +32,7 @@ type Kind = DatabaseSettings['kind']
 
 function kindOption(): Option<Kind | 'by-uri'> {
   return {
-    name: '--user-db', kind: 'pgsql | mysql | sqlite | derby', initial: 'by-uri',
+    name: '--user-db', kind: 'pgsql | mysql | sqlite | derby', initial: 'by-uri', example: 'sqlite',
     why: 'Kind of the database; derby means the embedded default (SQLite). When not given, the URI tells.',
     parse(t) {
       if (t.startsWith('tigase.db.jdbc.')) return 'by-uri'
@@ -49,6 +49,7 @@ export const databaseOptions = options({
   uri: {
     ...text('--user-db-uri', '', 'Where it is: jdbc:postgresql://host:port/name?user=..&password=.., jdbc:mysql://.., jdbc:sqlite:path; '
       + 'ssl=require encrypts, ssl=verify checks the certificate too. When not given, ./data/starling.db.'),
+    example: 'jdbc:sqlite:./data/starling.db',
     remarks: (uri: string) => [
       ...(/^jdbc:derby:/i.test(uri) ? ['Derby is not read: accounts are kept in SQLite (./data/starling.db); move them over by hand'] : []),
       ...foreignParameters(uri).map((name) => `parameter ${name} is ignored`)
@@ -89,9 +90,9 @@ const foreignParameters = (uri: string): readonly string[] =>
 function tlsOf(p: ReadonlyMap<string, string>): DatabaseTls {
   const mode = (p.get('sslmode') ?? p.get('ssl') ?? p.get('usessl') ?? p.get('requiressl') ?? 'false').toLowerCase()
   const checked = p.get('verifyservercertificate')?.toLowerCase() === 'true'
-  if (/^(verify([-_](ca|full|identity))?)$/.test(mode) || (checked && mode === 'true')) return 'verify'
-  if (/^(true|1|require|required|yes|on)$/.test(mode)) return 'require'
-  if (/^(false|0|disable|disabled|off|no|prefer|preferred|allow)$/.test(mode)) return 'off'
+  if (/^(verify([-_](ca|full|identity))?)$/.test(mode) || (checked && mode === 'true')) return true
+  if (/^(true|1|require|required|yes|on)$/.test(mode)) return { verify: false }
+  if (/^(false|0|disable|disabled|off|no|prefer|preferred|allow)$/.test(mode)) return false
   throw new Error(`ssl=${mode}: allowed: off, require, verify`)
 }
 

@@ -32,6 +32,7 @@ export type Check<G> = (values: GroupValues<AllGroups<G>>, complain: (option: st
 
 export interface SettingsInput<G> extends SourcesInput {
   readonly groups: G
+  /** When not given, plugins and their lines are not judged: for commands that only want the database. */
   readonly plugins?: readonly PluginOptions[]
   readonly checks?: readonly Check<G>[]
 }
@@ -45,6 +46,8 @@ export interface Settings<G> {
   readonly files: readonly string[]
   /** Where an option got its value. */
   originOf(option: string): Origin
+  /** By the option's name, for commands that do not know its group; `undefined` when nobody declares it. */
+  valueOf(option: string): unknown
 }
 
 class Reading {
@@ -81,16 +84,24 @@ function fromEnvironment(option: Option<unknown>, given: Assignment | undefined,
   return { origin: ENVIRONMENT, key: option.name, value: text, written: option.environment }
 }
 
-function samePorts(options: readonly Option<unknown>[], value: (option: Option<unknown>) => unknown, where: (name: string) => Origin): readonly Complaint[] {
+/** Of the port lists, the one that opens nothing: it names ports of others. */
+const OPENS_NOTHING = '--proxy-protocol'
+
+function portsIn(option: Option<unknown>, value: unknown): readonly number[] {
+  const one = option.kind === 'address' && typeof value === 'object' && value !== null && 'port' in value ? [value.port] : []
+  const many = option.kind === 'port list' && option.name !== OPENS_NOTHING && Array.isArray(value) ? value as unknown[] : []
+  return [...one, ...many].filter((port) => typeof port === 'number' && port > 0) as number[]
+}
+
+function samePorts(values: ReadonlyMap<Option<unknown>, unknown>, where: (name: string) => Origin): readonly Complaint[] {
   const seen = new Map<number, string>()
   const faults: Complaint[] = []
-  for (const option of options.filter((one) => one.kind === 'port list')) {
-    const ports = value(option)
-    for (const port of Array.isArray(ports) ? ports : []) {
-      const other = typeof port === 'number' && port > 0 ? seen.get(port) : undefined
-      const mine = `${option.name} (${place(where(option.name))})`
-      if (other !== undefined) faults.push({ origin: where(option.name), key: option.name, problem: `port ${port} is named twice: ${other} and ${mine}` })
-      if (typeof port === 'number') seen.set(port, mine)
+  for (const [option, value] of values) {
+    const mine = `${option.name} (${place(where(option.name))})`
+    for (const port of portsIn(option, value)) {
+      const other = seen.get(port)
+      if (other !== undefined) faults.push({ origin: where(option.name), key: option.name, problem: `port ${port} is named twice: by ${other} and by ${mine}` })
+      seen.set(port, mine)
     }
   }
   return faults
@@ -123,7 +134,7 @@ export function readSettings<G extends Groups>(input: SettingsInput<G>): Setting
   const groups = allGroups(input.groups)
   const options = Object.values<OptionGroup>(groups).flatMap((group) => Object.values(group))
   const byId = knownPlugins(plugins)
-  const isPluginKey = (id: string, key: string): boolean =>
+  const isPluginKey = (id: string, key: string): boolean => input.plugins === undefined ||
     (id === '' ? plugins : [byId.get(id)]).some((one) => Object.values(one?.config ?? {}).some((option) => option.name === key))
   const sources = readSources(input)
   const translated = new Translation(new Set(options.map((option) => option.name)), isPluginKey).run(sources.entries)
@@ -138,14 +149,16 @@ export function readSettings<G extends Groups>(input: SettingsInput<G>): Setting
   const own = values as GroupValues<typeof OWN_GROUPS>
   const flat = new Map(Object.entries<OptionGroup>(groups).flatMap(([name, group]) =>
     Object.entries(group).map(([field, option]) => [option, (values as Record<string, Record<string, unknown>>)[name]?.[field]] as const)))
+  const byName = new Map([...flat].map(([option, value]) => [option.name, value]))
+  if (byName.size < options.length) throw new Error('an option is declared twice')
   const pluginSettings = pluginValues(plugins, translated.plugins, reading)
   if (input.plugins !== undefined) judgePlugins(own.server.plugins, byId, originOf('--sm-plugins'), reading)
-  reading.faults.push(...samePorts(options, (option) => flat.get(option), originOf))
+  reading.faults.push(...samePorts(flat, originOf))
   const complain = (key: string, problem: string): void => void reading.faults.push({ origin: originOf(key), key, problem })
   for (const check of checks) check(values, complain)
   const database = readDatabase(own.database, readFile, complain)
   if (reading.faults.length > 0 || database === undefined) throw new ConfigError(reading.faults)
-  return { values, database, pluginSettings, warnings: reading.warnings, files: sources.files, originOf }
+  return { values, database, pluginSettings, warnings: reading.warnings, files: sources.files, originOf, valueOf: (name) => byName.get(name) }
 }
 
 type Complain = (option: string, problem: string) => void

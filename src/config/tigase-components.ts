@@ -4,7 +4,7 @@
  */
 import type { Rule } from './tigase.js'
 
-const to = (option: string, value?: Rule['value']): Rule => (value === undefined ? { to: option } : { to: option, value })
+const to = (option: string): Rule => ({ to: option })
 const ignored = (instead: string, fine?: RegExp): Rule => (fine === undefined ? { instead } : { instead, fine })
 
 const IDLE = 'idle connections are checked by themselves; see docs/options.md'
@@ -88,7 +88,7 @@ const LINES: readonly (readonly [string, Rule])[] = [
     ['connections/ports', to('--cl-comp-ports')], ['connections/**', ignored('use --cl-comp-ports, --cluster-listen and --cluster-advertise')]
   ]),
   ['*/incoming-filters', ignored(METRICS)], ['*/outgoing-filters', ignored(METRICS)],
-  ['*/command/*', ignored('there are no ad-hoc commands; rights are --admins')]
+  ['*/command/**', ignored('there are no ad-hoc commands; rights are --admins')]
 ]
 
 const stepFits = (form: string, step: string): boolean => {

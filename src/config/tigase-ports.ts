@@ -5,6 +5,8 @@
 import type { Assignment } from './translate.js'
 
 interface Doors {
+  /** Tigase's global option. */
+  readonly given: string
   readonly plain: string
   readonly tls: string
   /** Ports that are TLS in Tigase without a line that says so. */
@@ -12,13 +14,16 @@ interface Doors {
 }
 
 const MANAGERS: Readonly<Record<string, Doors>> = {
-  c2s: { plain: '--c2s-ports', tls: '--c2s-tls-ports', tlsByHabit: ['5223'] },
-  bosh: { plain: '--bosh-ports', tls: '--bosh-tls-ports', tlsByHabit: [] },
-  ws2s: { plain: '--ws2s-ports', tls: '--ws2s-tls-ports', tlsByHabit: [] }
+  c2s: { given: '--c2s-ports', plain: '--c2s-ports', tls: '--c2s-tls-ports', tlsByHabit: ['5223'] },
+  bosh: { given: '--bosh-ports', plain: '--http-ports', tls: '--https-ports', tlsByHabit: [] },
+  ws2s: { given: '--ws2s-ports', plain: '--ws2s-ports', tls: '--ws2s-tls-ports', tlsByHabit: [] }
 }
 
 const PORTS = /^(c2s|bosh|ws2s)\/connections\/ports$/
 const SOCKET = /^(c2s|bosh|ws2s)\/connections\/(\d{1,5})\/socket$/
+
+/** Options that take part in the plan. */
+export const isPortOption = (name: string): boolean => Object.values(MANAGERS).some((d) => [d.given, d.plain, d.tls].includes(name))
 
 /** True for the lines that `planPorts` looks at. */
 export const isPortLine = (key: string): boolean => PORTS.test(key) || SOCKET.test(key)
@@ -31,20 +36,22 @@ export function planPorts(lines: ReadonlyMap<string, Assignment>): readonly Assi
 }
 
 function planOne(name: string, doors: Doors, lines: ReadonlyMap<string, Assignment>): readonly Assignment[] {
-  const listed = lines.get(`${name}/connections/ports`) ?? lines.get(doors.plain)
+  const listed = lines.get(`${name}/connections/ports`) ?? lines.get(doors.given)
   const sockets = [...lines].filter(([key]) => key.startsWith(`${name}/`) && SOCKET.test(key))
-  if (listed === undefined && sockets.length === 0) return []
+  const origin = listed ?? sockets[0]?.[1]
+  if (origin === undefined) return []
   const kind = new Map(sockets.map(([key, line]) => [SOCKET.exec(key)?.[2] ?? '', line.value.trim().toLowerCase()]))
   const isTls = (port: string): boolean => (kind.has(port) ? kind.get(port) !== 'plain' : doors.tlsByHabit.includes(port))
   const ports = words(listed?.value ?? '')
-  const marked = [...kind.keys()].filter((port) => kind.get(port) !== 'plain' && !ports.includes(port))
+  const marked = [...kind.keys()].filter((port) => isTls(port) && !ports.includes(port))
   const tls = [...ports.filter(isTls), ...marked]
-  const explicit = lines.get(doors.tls)
-  const origin = listed ?? sockets[0]?.[1] ?? explicit
-  if (origin === undefined) return []
-  const set = (key: string, list: readonly string[]): Assignment => ({ ...origin, key, value: list.join(',') })
+  const merged = (option: string, list: readonly string[]): Assignment => {
+    const ours = option === doors.given ? undefined : lines.get(option)
+    return { ...origin, key: option, value: [...new Set([...words(ours?.value ?? ''), ...list])].join(',') }
+  }
   return [
-    ...(listed === undefined ? [] : [set(doors.plain, ports.filter((port) => !isTls(port)))]),
-    ...(tls.length === 0 ? [] : [set(doors.tls, [...new Set([...words(explicit?.value ?? ''), ...tls])])])
+    ...(doors.given === doors.plain || listed === undefined ? [] : [{ ...origin, key: doors.given, value: '' }]),
+    ...(listed === undefined ? [] : [merged(doors.plain, ports.filter((port) => !isTls(port)))]),
+    ...(tls.length === 0 ? [] : [merged(doors.tls, tls)])
   ]
 }

@@ -15,7 +15,7 @@ export interface Rule {
 
 const OFF = /^(false|no|off|0)$/i
 const ON = /^(true|yes|on|1)$/i
-const to = (option: string, value?: Rule['value']): Rule => (value === undefined ? { to: option } : { to: option, value })
+const to = (option: string): Rule => ({ to: option })
 const ignored = (instead: string, fine?: RegExp): Rule => (fine === undefined ? { instead } : { instead, fine })
 
 const ONE_DATABASE = 'accounts and data of all domains are in the one database of --user-db-uri'
@@ -30,8 +30,9 @@ const SHARED_TABLE = 'nodes meet in the table cluster_nodes of --user-db-uri; --
 const METRICS = 'read /metrics on the admin listener (--admin-listen)'
 
 export const GLOBALS: Readonly<Record<string, Rule>> = {
+  '--property-file': ignored('name files on the command line or by the variable STARLING_PROPERTY_FILE'),
   '--trusted': ignored('give rights with --admins'),
-  '--debug-packages': to('--debug', (t) => (/(^|,)\s*tigase\./.test(t) ? t : undefined)),
+  '--debug-packages': { to: '--debug', value: (t) => (/^\s*tigase\./.test(t) ? t : undefined), instead: 'there are no Java packages; use --debug' },
   '--test': ignored('there is no test mode; starling demo runs nodes to try things on', OFF),
   '--auth-db': ignored(ONE_DATABASE, /^(tigase-auth|tigase-custom|mysql|pgsql|derby|sqlite)$/i),
   '--auth-db-uri': ignored(ONE_DATABASE),
@@ -55,13 +56,13 @@ export const GLOBALS: Readonly<Record<string, Rule>> = {
   '--s2s-ports': ignored(NO_S2S),
   '--external': ignored(NO_COMPONENTS), '--bind-ext-hostnames': ignored(NO_COMPONENTS),
   '--extcomp-repo-class': ignored(NO_COMPONENTS), '--ext-comp': ignored(NO_COMPONENTS),
-  '--cm-traffic-throttling': ignored('see the rate limits of client connections in docs/options.md'),
+  '--cm-traffic-throttling': ignored('what one client may send is limited by pausing it; see docs/options.md'),
   '--cm-ht-traffic-throttling': ignored(NO_S2S),
-  '--new-connections-throttling': ignored('new connections are limited per address, not per port; see docs/options.md'),
+  '--new-connections-throttling': ignored('new connections are limited per address: --new-connections-per-second'),
   '--net-buff-standard': ignored('socket buffers size themselves'),
   '--net-buff-high-throughput': ignored('socket buffers size themselves'),
   '--max-queue-size': ignored(QUEUES), '--nonpriority-queue': ignored(QUEUES), '--queue-implementation': ignored(QUEUES),
-  '--elements-number-limit': to('--max-stanza-elements'),
+  '--elements-number-limit': to('--c2s-stanza-elements-max'),
   '--watchdog_delay': ignored('idle connections are checked by themselves; see docs/options.md'),
   '--watchdog_timeout': ignored('idle connections are checked by themselves; see docs/options.md'),
   '--watchdog_ping_type': ignored('idle connections are checked by themselves; see docs/options.md'),
@@ -69,8 +70,10 @@ export const GLOBALS: Readonly<Record<string, Rule>> = {
   '--stringprep-processor': ignored('addresses follow RFC 7622; there is nothing to choose', /^(simple|libidn)$/i),
   '--ssl-container-class': ignored(JAVA, /SSLContextContainer$/),
   '--ssl-def-cert-domain': ignored('name the file of the certificate that is used by default default.pem', /^default$/i),
+  '--tls-enabled-protocols': ignored('TLS 1.2 and 1.3 are spoken', /^(TLSv1\.[23],?)+$/),
+  '--tls-enabled-ciphers': ignored('the cipher suites are those that Node.js takes for safe'),
   '--tls-jdk-nss-bug-workaround-active': ignored('there is no Java here', OFF),
-  '--hardened-mode': to('--vhost-tls-required', (t) => (OFF.test(t) || t === 'relaxed' ? undefined : 'true')),
+  '--hardened-mode': { to: '--vhost-tls-required', value: (t) => (OFF.test(t) || t === 'relaxed' ? undefined : 'true') },
   '--s2s-secret': ignored(NO_S2S), '--s2s-skip-tls-hostnames': ignored(NO_S2S),
   '--s2s-ejabberd-bug-workaround-active': ignored(NO_S2S),
   '--sasl-strict': ignored('SASL is always strict', ON),

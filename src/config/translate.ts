@@ -7,7 +7,7 @@ import { didYouMean } from './nearest.js'
 import { classify, typeFault, type Entry, type Line } from './properties.js'
 import { GLOBALS, globalRule, type Rule } from './tigase.js'
 import { ABSENT, classAdvice, componentNames, componentRule } from './tigase-components.js'
-import { isPortLine, planPorts } from './tigase-ports.js'
+import { isPortLine, isPortOption, planPorts } from './tigase-ports.js'
 
 /** One of our options (or `<plugin id>/<key>`) is to get this value. `written` is the key in the file. */
 export interface Assignment {
@@ -111,7 +111,7 @@ export class Translation {
   #assign(entry: Entry, key: string, value: string): void {
     const assignment = { origin: entry.origin, key, value, written: entry.key }
     this.#options.set(key, assignment)
-    if (/^--(c2s|bosh|ws2s)-/.test(key)) this.#ports.set(key, assignment)
+    if (isPortOption(key)) this.#ports.set(key, assignment)
   }
 
   #pair(entry: Entry): void {

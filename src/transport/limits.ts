@@ -20,6 +20,16 @@ interface Counts {
   refilledAt: number
 }
 
+export interface Asking {
+  /**
+   * Drops the connection when the node has too many without login and this is the oldest; absent for connections that
+   * do not log in themselves (HTTP).
+   */
+  readonly evict?: (() => void) | undefined
+  /** The rate of new connections has been asked already, for the socket below. */
+  readonly paid?: boolean
+}
+
 export type Admission =
   | { readonly ticket: Ticket }
   | { readonly refused: ConnectionRefusedReason }
@@ -43,14 +53,10 @@ export class AddressLimits implements Timed {
   get connections(): number { return this.#total }
   get unauthenticated(): number { return this.#unauthenticated.size }
 
-  /**
-   * Asks for a place. `evict` drops the connection when the node has too many without login and this is the oldest;
-   * `undefined` for connections that never log in themselves (HTTP).
-   */
-  admit(address: string, evict: (() => void) | undefined): Admission {
+  admit(address: string, { evict, paid = false }: Asking = {}): Admission {
     if (this.#total >= this.#settings.connectionsMax) return { refused: 'connection-limit' }
     const counts = this.#exempt.has(address) ? undefined : this.#countsOf(countedAs(address))
-    const refused = counts && this.#refusal(counts, evict !== undefined)
+    const refused = counts && this.#refusal(counts, evict !== undefined, paid)
     if (refused !== undefined) return { refused }
     if (evict !== undefined) this.#makeRoom()
     return { ticket: this.#issue(counts, evict) }
@@ -64,11 +70,11 @@ export class AddressLimits implements Timed {
     return now + SWEEP_MS
   }
 
-  #refusal(counts: Counts, logsIn: boolean): ConnectionRefusedReason | undefined {
+  #refusal(counts: Counts, logsIn: boolean, paid: boolean): ConnectionRefusedReason | undefined {
     const { perAddress, unauthenticatedPerAddress } = this.#settings
     this.#refill(counts, this.#wheel.now())
-    if (counts.tokens < 1) return 'address-rate'
-    counts.tokens--
+    if (!paid && counts.tokens < 1) return 'address-rate'
+    if (!paid) counts.tokens--
     if (counts.total >= perAddress) return 'address-limit'
     return logsIn && counts.unauthenticated >= unauthenticatedPerAddress ? 'unauthenticated-limit' : undefined
   }

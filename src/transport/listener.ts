@@ -127,7 +127,7 @@ export class Listener {
   #admit(socket: Socket, origin: Origin): void {
     const { limits, trusted } = this.#room
     if (!this.door.logsIn && trusted.has(origin.address)) return this.#enter(socket, origin, { authenticated() {}, release() {} })
-    const admission = limits.admit(origin.address, this.door.logsIn ? () => socket.destroy() : undefined)
+    const admission = limits.admit(origin.address, { evict: this.door.logsIn ? () => socket.destroy() : undefined })
     if ('refused' in admission) return this.#refuse(socket, origin, admission.refused, undefined)
     this.#enter(socket, origin, admission.ticket)
   }

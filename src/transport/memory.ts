@@ -4,11 +4,11 @@
  */
 import { parseDocument } from '../xml/document.js'
 import { XmlFault } from '../xml/raw.js'
-import type { RawElement, StreamHeader, XmlLimits } from '../xml/raw.js'
+import type { RawElement, XmlLimits } from '../xml/raw.js'
+import { FRAMING, Framing } from './framing.js'
 import { FRAMED_CLOSE, framedOpen } from './stream-tags.js'
 import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
 
-const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing'
 const LIMITS: XmlLimits = { stanzaBytes: 262_144, elements: 5_000, depth: 64, attributes: 64, namespaces: 32, nameBytes: 1_024 }
 
 export interface MemoryOptions {
@@ -56,7 +56,7 @@ class MemoryTransport implements Transport {
   #planned = false
   #paused = false
   #full = false
-  #awaitsOpen = true
+  readonly #framing = new Framing()
   #deaf = false
   over = false
   pendingBytes = 0
@@ -82,7 +82,7 @@ class MemoryTransport implements Transport {
   }
 
   restart(): void {
-    this.#awaitsOpen = true
+    this.#framing.restart()
   }
 
   startTls(): Promise<void> {
@@ -161,10 +161,7 @@ class MemoryTransport implements Transport {
   #deliver(what: Inbound, sink: TransportSink): void {
     if (what === 'closed') return sink.closed()
     try {
-      const element = parseDocument(Buffer.from(what), LIMITS)
-      if (!this.#awaitsOpen) return sink.element(element)
-      this.#awaitsOpen = false
-      sink.header(headerOf(element))
+      if (this.#framing.deliver(Buffer.from(what), LIMITS, sink)) sink.closed()
     } catch (error) {
       if (!(error instanceof XmlFault)) throw error
       this.#deaf = true
@@ -231,9 +228,4 @@ class Client implements MemoryClient {
     if (!this.#transport.over) return
     for (const asker of this.#asking.splice(0)) asker.reject(new Error('the server closed the connection'))
   }
-}
-
-/** RFC 7395 §3.4: `<open/>` stands for the stream header. */
-export function headerOf(element: RawElement): StreamHeader {
-  return { name: element.name, ns: element.ns, contentNs: 'jabber:client', attrs: element.attrs }
 }

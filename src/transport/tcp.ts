@@ -110,6 +110,7 @@ export class TcpTransport implements Transport, Timed {
     // RFC 6120 §5.4.3.3: nothing may follow <starttls/> in the clear; whoever smuggles something in is cut off
     const smuggled = this.#parser.heldBytes > 0 || plain.readableLength > 0
     this.#parser.discard()
+    this.#parser.release()
     if (smuggled) throw this.#break(new TransportFailure('tls-failed', 'bytes followed <starttls/> before TLS'))
     await this.#takeUpTls(plain, context)
     this.#upgrading = false
