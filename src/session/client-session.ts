@@ -247,10 +247,6 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     else this.#stream.abort(reason)
   }
 
-  abort(reason: StreamClosedReason): void {
-    this.#stream.abort(reason)
-  }
-
   ended(reason: StreamClosedReason): void {
     if (this.#over) return
     this.#over = true
