@@ -11,6 +11,7 @@ import type { Jid } from '../xmpp/jid.js'
 import type { Stanza } from '../xmpp/stanza.js'
 import type { Option, Values as OptionValues } from '../config/option.js'
 
+export { bytes, flag, integer, seconds } from '../config/option.js'
 export { slot, type Slot } from '../session/slot.js'
 export type { Device } from '../session/device.js'
 export type {

@@ -89,9 +89,12 @@ function fullMessage(type: string): Fate {
   }
 }
 
-/** There is no such account (§8.5.1). Probes are answered by whoever handles presence. */
-export function whenNoAccount(stanza: StanzaFacts): 'bounce' | 'ignore' {
-  if (stanza.kind === 'presence') return 'ignore'
+/**
+ * There is no such account (§8.5.1).
+ * - `unsubscribed`: answered with presence of that type from the bare JID, as for a stranger (§4.3.2)
+ */
+export function whenNoAccount(stanza: StanzaFacts): 'bounce' | 'ignore' | 'unsubscribed' {
+  if (stanza.kind === 'presence') return stanza.type === 'probe' ? 'unsubscribed' : 'ignore'
   if (stanza.kind === 'iq') return isAnswer(stanza.type) ? 'ignore' : 'bounce'
   return stanza.type === 'error' || stanza.type === 'headline' ? 'ignore' : 'bounce'
 }

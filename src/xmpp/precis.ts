@@ -2,7 +2,7 @@
  * PRECIS: preparation and comparison of internationalized strings (RFC 8264) with the profiles that addresses use,
  * UsernameCaseMapped and OpaqueString (RFC 8265). Pure; the derived property comes from Unicode properties.
  */
-import { directionOf, JOINS_AFTER, JOINS_BEFORE, MAY_RUN_LEFT, TRANSPARENT, VIRAMA } from './unicode.js'
+import { directionOf, JOINS_AFTER, JOINS_BEFORE, MAY_RUN_LEFT, set, TRANSPARENT, VIRAMA } from './unicode.js'
 
 export class PrecisError extends Error {
   constructor(message: string) {
@@ -65,7 +65,7 @@ export type StringClass = 'identifier' | 'freeform'
 
 /** Every code point is allowed in the class, also by its context (RFC 8264 §4). */
 export function checkClass(text: string, allowed: StringClass): void {
-  const chars = [...text]
+  const chars = Array.from(text)
   const compatible = text.normalize('NFKC') !== text
   chars.forEach((char, index) => {
     const property = propertyOf(char, compatible)
@@ -80,13 +80,13 @@ type Property = 'valid' | 'free' | 'context' | 'disallowed'
 /** RFC 5892 §2.6. */
 const EXCEPTION_VALID = /[\u00DF\u03C2\u06FD\u06FE\u0F0B\u3007]/u
 const EXCEPTION_CONTEXT = /[\u00B7\u0375\u05F3\u05F4\u30FB\u0660-\u0669\u06F0-\u06F9]/u
-const EXCEPTION_DISALLOWED = /[\u0640\u07FA\u302E\u302F\u3031-\u3035\u303B]/u
+const EXCEPTION_DISALLOWED = set('0640 07FA 302E-302F 3031-3035 303B')
 const JOIN_CONTROL = /[\u200C\u200D]/u
-/** Unassigned, old Hangul jamo (RFC 5892 §2.9: Hangul_Syllable_Type L, V and T), ignorable, controls. */
-const NEVER = new RegExp('[\\p{Cn}\\u1100-\\u11FF\\uA960-\\uA97C\\uD7B0-\\uD7C6\\uD7CB-\\uD7FB' +
-  '\\p{Default_Ignorable_Code_Point}\\p{Noncharacter_Code_Point}\\p{Cc}]', 'u')
-const SPECIAL = new RegExp(
-  [EXCEPTION_VALID, EXCEPTION_CONTEXT, EXCEPTION_DISALLOWED, JOIN_CONTROL, NEVER].map((set) => set.source).join('|'), 'u')
+/** RFC 5892 §2.9: Hangul_Syllable_Type L, V and T. */
+const OLD_HANGUL_JAMO = set('1100-11FF A960-A97C D7B0-D7C6 D7CB-D7FB')
+const NEVER = /[\p{Cn}\p{Cc}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/u
+const SPECIAL = new RegExp([EXCEPTION_VALID, EXCEPTION_CONTEXT, EXCEPTION_DISALLOWED, JOIN_CONTROL, OLD_HANGUL_JAMO, NEVER]
+  .map((chars) => chars.source).join('|'), 'u')
 const LETTER_DIGIT = /[\p{Ll}\p{Lu}\p{Lo}\p{Nd}\p{Lm}\p{Mn}\p{Mc}]/u
 const FREE = /[\p{Lt}\p{Nl}\p{No}\p{Me}\p{Zs}\p{Sm}\p{Sc}\p{Sk}\p{So}\p{P}]/u
 
@@ -135,7 +135,7 @@ function breaksJoin(chars: readonly string[], index: number): boolean {
 /** RFC 5893 §2, for strings that contain right-to-left code points; others pass. */
 export function obeysBidiRule(text: string): boolean {
   if (!MAY_RUN_LEFT.test(text)) return true
-  const directions = [...text].map(directionOf)
+  const directions = Array.from(text, directionOf)
   const european = directions.includes('european-number')
   const arabic = directions.includes('arabic-number')
   if (!arabic && !directions.includes('right')) return true

@@ -2,7 +2,8 @@
  * Character properties that JavaScript's regular expressions do not know: joining types, viramas, text direction
  * (Unicode Character Database 14: ArabicShaping.txt, UnicodeData.txt). Owns the tables; `precis.ts` asks.
  */
-const set = (ranges: string): RegExp =>
+/** A set of characters by hexadecimal ranges. */
+export const set = (ranges: string): RegExp =>
   new RegExp(`[${ranges.trim().split(/\s+/).map((r) => r.replace(/[0-9A-F]+/g, (hex) => `\\u{${hex}}`)).join('')}]`, 'u')
 
 /** Canonical_Combining_Class 9. */

@@ -54,11 +54,16 @@ describe('RFC 6121 §8.5: presence', () => {
   })
 
   test('that nobody takes is ignored (§8.5.1, §8.5.2.2.2, §8.5.3.2.2)', () => {
-    for (const type of ['', 'unavailable', 'subscribe', 'probe']) {
+    for (const type of ['', 'unavailable', 'subscribe', 'unsubscribed']) {
       expect([whenNobodyTookIt(presence(type), ''), whenNobodyTookIt(presence(type), 'x'), whenNoAccount(presence(type))])
         .toEqual(['ignore', 'ignore', 'ignore'])
     }
   })
+})
+
+test('T13: a probe of nobody is answered like one of a stranger (RFC 6121 §4.3.2, §8.5.1)', () => {
+  expect(whenNoAccount(presence('probe'))).toBe('unsubscribed')
+  expect(whenNobodyTookIt(presence('probe'), '')).toBe('ignore')
 })
 
 describe('RFC 6121 §8.5: IQs', () => {
