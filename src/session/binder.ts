@@ -10,6 +10,7 @@ import { StanzaError } from '../xmpp/errors.js'
 import type { HybridClock } from '../xmpp/hlc.js'
 import type { Jid } from '../xmpp/jid.js'
 import { ClientSession, type SessionParts } from './client-session.js'
+import type { SessionSettings } from './options.js'
 import type { Sessions } from './sessions.js'
 
 const SESSION_ID_BYTES = 16
@@ -19,6 +20,7 @@ const RESOURCE_BYTES = 12
 export interface BinderParts extends Omit<SessionParts, 'remove'> {
   readonly sessions: Sessions
   readonly hlc: HybridClock
+  readonly settings: SessionSettings
 }
 
 export function createBinder(parts: BinderParts): Binder {

@@ -73,7 +73,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.log = log.child({ address: transport.peer.address, transport: transport.kind })
     this.#flags = { secure: transport.peer.secure, authenticated: false, bound: false }
     this.#startedAt = clock.now()
-    this.#deadline = this.#startedAt + profile.headerMs
+    this.#deadline = this.#startedAt + profile.authenticatedMs
   }
 
   /** Begins to listen. */
@@ -137,7 +137,6 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#lang = verdict.lang
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
-    if (!this.#flags.authenticated) this.#expect(this.#startedAt + this.#profile.authenticatedMs)
     this.#transport.send(featuresText(this.form, offers(this.#profile.features, this)))
     this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
   }

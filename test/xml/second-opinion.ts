@@ -27,14 +27,26 @@ function addText(nodes: (Building | string)[], text: string): void {
   else if (text !== '') nodes.push(text)
 }
 
+/** The text up to the first byte that is no UTF-8; then something that is no XML. */
+function decodable(document: Buffer): string {
+  const decode = (to: number): string =>
+    new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(document.subarray(0, to), { stream: to < document.length })
+  let [good, bad] = [0, document.length + 1]
+  while (bad - good > 1) {
+    const to = (good + bad) >> 1
+    try {
+      decode(to)
+      good = to
+    } catch {
+      bad = to
+    }
+  }
+  return bad > document.length ? decode(good) : `${decode(good)}\0`
+}
+
 /** What saxes says of a stream of elements: of its first-level elements, with their text. */
 export function secondOpinion(document: Buffer): Opinion {
-  let text: string
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(document)
-  } catch {
-    return { wellFormed: false, forbidden: true, trees: [] }
-  }
+  const text = decodable(document)
   const trees: Building[] = []
   const open: Building[] = []
   let forbidden = text.startsWith('\ufeff')
@@ -74,8 +86,9 @@ export function secondOpinion(document: Buffer): Opinion {
   })
   try {
     parser.write(text).close()
-  } catch {
-    return { wellFormed: closed, forbidden, trees }
+  } catch (error) {
+    // The end tag of the root is reported before it is compared with the start tag.
+    return { wellFormed: closed && !String(error).includes('unexpected close tag'), forbidden, trees }
   }
   return { wellFormed: true, forbidden, trees }
 }
@@ -88,12 +101,12 @@ export function treeOf(element: Element, outerNs: string): Tree {
     return JSON.stringify([uriOf(element, prefix ?? ''), local, value])
   }).sort()
   const children = element.children.map((child) => (typeof child === 'string' ? child : treeOf(child as Element, ns)))
-  return [ns, element.name, attrs, children]
+  return [ns.trim(), element.name, attrs, children]   // saxes trims the names of namespaces
 }
 
 function uriOf(element: Element, prefix: string): unknown {
   if (prefix === '') return ''
-  return prefix === 'xml' ? 'http://www.w3.org/XML/1998/namespace' : element.attrs[`xmlns:${prefix}`]
+  return prefix === 'xml' ? 'http://www.w3.org/XML/1998/namespace' : String(element.attrs[`xmlns:${prefix}`]).trim()
 }
 
 /** Without text that stands directly in the roots, which `treesOf` passes over. */
@@ -113,7 +126,15 @@ function insideAsRead(inside: Buffer, ns: string): readonly (Tree | string)[] {
  * Holds the two against each other; throws when they differ.
  * @returns whether both took the document
  */
-export function compare(document: Buffer, ours: Recorder = eventsOf(document)): boolean {
+export function compare(document: Buffer): boolean {
+  try {
+    return agree(document, eventsOf(document))
+  } catch (error) {
+    throw new Error(`${String(error)}\nin ${JSON.stringify(document.toString('latin1')).replace(/[^ -~]/g, (c) => `{${c.charCodeAt(0).toString(16)}}`)}`)
+  }
+}
+
+function agree(document: Buffer, ours: Recorder): boolean {
   const { wellFormed, forbidden, trees } = secondOpinion(document)
   const condition = ours.fault_?.condition
   if (condition === undefined && ours.ended) {
@@ -131,12 +152,12 @@ function sameTrees(ours: Recorder, trees: readonly Tree[]): void {
   if (ours.elements.length !== trees.length) throw new Error('not the same number of elements')
   ours.elements.forEach((element, index) => {
     const [ns, name, , nodes] = trees[index] as Tree
-    same([element.ns, element.name], [ns, name], 'the roots')
+    same([element.ns.trim(), element.name], [ns, name], 'the roots')
     if (element.reserved) return
     same(insideAsRead(element.inside, ns), nodes, 'what the other reads in our bytes')
     const built = treesOf(element.inside, ns)
     same(built.map((child) => treeOf(child, ns)), elementsIn(trees[index] as Tree), 'our trees')
-    same(element.children.map((child) => [child.ns, child.name]), built.map((child) => treeOf(child, ns).slice(0, 2)), 'names')
+    same(element.children.map((child) => [child.ns.trim(), child.name]), built.map((child) => treeOf(child, ns).slice(0, 2)), 'names')
   })
 }
 
