@@ -2,6 +2,7 @@
  * All options of all rooms, gathered: the configuration, the manual and the example file know them from here.
  */
 import { readFileSync } from 'node:fs'
+import { clusterOptions } from './cluster/options.js'
 import type { Section } from './config/generate.js'
 import { allGroups, readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
 import { sessionOptions } from './session/options.js'
@@ -10,6 +11,7 @@ import { addressLimitOptions, doorOptions, httpLimitOptions, streamLimitOptions,
 
 /** In the order of the manual. */
 export const GROUPS = {
+  cluster: clusterOptions,
   doors: doorOptions,
   tls: tlsOptions,
   stream: streamOptions,
@@ -22,6 +24,7 @@ export const GROUPS = {
 const TITLES: Readonly<Record<keyof ReturnType<typeof allGroups<typeof GROUPS>>, string>> = {
   server: 'Domains, plugins, logging',
   database: 'Database',
+  cluster: 'Cluster',
   doors: 'Ports, addresses, proxies',
   tls: 'Certificates',
   stream: 'Streams and login',
