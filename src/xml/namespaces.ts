@@ -1,8 +1,9 @@
 /** Prefixes in scope (Namespaces in XML 1.0 §3, §5, §6.3). Default namespaces are kept by the scanner, per element. */
 import { badPrefix, malformed, tooMuch } from './faults.js'
 import type { XmlLimits } from './raw.js'
-import { isDeclaration, nameText } from './tag.js'
+import { isDeclaration } from './tag.js'
 import type { Place, StartTag } from './tag.js'
+import { nameText } from './words.js'
 
 export const NS_XML = 'http://www.w3.org/XML/1998/namespace'
 const NS_XMLNS = 'http://www.w3.org/2000/xmlns/'

@@ -7,8 +7,9 @@ import { NS_XML } from './namespaces.js'
 import type { Prefixes } from './namespaces.js'
 import { plainValue, textValue } from './reference.js'
 import type { TreeSink } from './scanner.js'
-import { isDeclaration, nameText } from './tag.js'
+import { isDeclaration } from './tag.js'
 import type { Place, StartTag } from './tag.js'
+import { nameText } from './words.js'
 
 export type Node = Element | string
 
