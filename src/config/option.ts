@@ -13,17 +13,23 @@ export interface Option<T> {
   readonly why: string
   /** Text to value; throws `Error` with what is allowed ("a port from 1 to 65535"). */
   readonly parse: (text: string) => T
-  /** Value to text, for the generated example file and `--explain`. */
-  readonly print: (value: T) => string
+  /** Value to text, for the generated example file and `--explain`. A method, so that every `Option<T>` is an `Option<unknown>`. */
+  print(value: T): string
   /** Never printed or logged. */
   readonly secret?: boolean
+  /** Variable that gives the value when the command line does not, for secrets: `STARLING_DB_PASSWORD`. */
+  readonly environment?: string
+  /** Shown in the example file in place of an empty default. */
+  readonly example?: string
+  /** Warnings about a value that is allowed. */
+  remarks?(value: T): readonly string[]
 }
 
-export type OptionGroup = Readonly<Record<string, Option<never>>>
+export type OptionGroup = Readonly<Record<string, Option<unknown>>>
 export type Values<G> = { readonly [K in keyof G]: G[K] extends Option<infer T> ? T : never }
 
 /** Declares a group of options; the keys become the fields of the typed settings. */
-export function options<G extends Record<string, Option<unknown>>>(group: G): Readonly<G> {
+export function options<G extends OptionGroup>(group: G): Readonly<G> {
   return Object.freeze(group)
 }
 

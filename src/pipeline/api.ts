@@ -3,7 +3,7 @@
  * declaration, found by reading the folder, compiled at boot. The list of extension points is closed.
  */
 import type { Device } from '../session/device.js'
-import type { AccountRef, Store } from '../storage/store.js'
+import type { AccountRef, OfflineRow, Store } from '../storage/store.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { Element } from '../xml/element.js'
@@ -11,6 +11,7 @@ import type { Jid } from '../xmpp/jid.js'
 import type { Stanza } from '../xmpp/stanza.js'
 import type { Option, Values as OptionValues } from '../config/option.js'
 
+export { bytes, flag, integer, seconds } from '../config/option.js'
 export { slot, type Slot } from '../session/slot.js'
 export type { Device } from '../session/device.js'
 export type {
@@ -35,6 +36,8 @@ export interface Delivery {
   readonly readdress: boolean
   /** The offline row that the taker deletes; 0 if none. */
   readonly row: number
+  /** Origin key of a stored stanza, so that a repeat of it is recognised. */
+  readonly key?: string
 }
 
 /** Routes `stanza` by its `to`, like one that came from a client. */
@@ -45,6 +48,20 @@ export function send(stanza: Stanza & { readonly to: Jid }): Delivery {
 /** To the devices of `account` for which `audience` holds, wherever they are. */
 export function push(account: Jid, audience: string, stanza: Stanza, except?: Jid): Delivery {
   return { stanza, to: account, via: 'devices', audience, except, readdress: true, row: 0 }
+}
+
+/**
+ * One stanza to many addresses, each of which runs its own account half. It crosses to each node once; every receiver
+ * sees its own address in `to`.
+ */
+export function broadcast(stanza: Stanza, addresses: readonly Jid[]): readonly Delivery[] {
+  return addresses.map((to) => ({ stanza, to, via: 'route', audience: '', except: undefined, readdress: false, row: 0 }))
+}
+
+/** A stored stanza to the device it waited for (`life.available`); the row is deleted once the device has taken it. */
+export function stored(device: Device, row: OfflineRow, stanza: Stanza): Delivery {
+  const base = { stanza, to: device.jid, via: 'devices', audience: '', except: undefined, readdress: false } as const
+  return { ...base, row: row.row, key: row.key }
 }
 
 /** The stanza goes no further; `instead` is sent. Not an error. */
@@ -178,6 +195,17 @@ export interface IqDoors {
   readonly host?: readonly IqHandler[]
 }
 
+/**
+ * Guards for IQs between users (their handlers are found by table, this is what blocking and presence leaks need).
+ * They see results and errors too; what they throw then is not sent to anybody.
+ */
+export interface IqPassing {
+  /** The sender's account, for an IQ to anybody else. */
+  readonly leaving?: Guard
+  /** The receiver's account, for an IQ from anybody else, before its door or its device sees it. */
+  readonly arriving?: Guard
+}
+
 export type LifeHandler = (device: Device, ctx: Context) => Eventually<void | readonly Delivery[]>
 export interface Life {
   readonly bound?: LifeHandler
@@ -197,6 +225,8 @@ export interface PluginDeclaration {
   readonly id: string
   readonly aliases?: readonly string[]
   readonly xep?: { readonly number: number; readonly version: string }
+  /** `off`: loaded only when `--sm-plugins` says `+id`. */
+  readonly initially?: 'off'
   readonly needs?: readonly string[]
   readonly after?: readonly string[]
   readonly config?: Readonly<Record<string, Option<unknown>>>
@@ -204,10 +234,13 @@ export interface PluginDeclaration {
   readonly disco?: readonly string[] | { readonly host?: readonly string[]; readonly account?: readonly string[] }
   readonly identities?: { readonly host?: readonly Identity[]; readonly account?: readonly Identity[] }
   readonly iq?: IqDoors
+  readonly iqPassing?: IqPassing
   readonly message?: KindHooks
   readonly presence?: KindHooks
   /** Named predicates over one device; evaluated where the device is. */
   readonly audiences?: Readonly<Record<string, (device: Device) => boolean>>
+  /** Audiences of other plugins that this one pushes to; boot is refused when one is missing. */
+  readonly pushesTo?: readonly string[]
   readonly life?: Life
   /** Elements for the stream features after authentication, for example entity capabilities. */
   readonly streamFeatures?: (ctx: ServerFacts) => readonly Element[]

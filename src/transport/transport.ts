@@ -51,6 +51,11 @@ export interface Transport {
   restart(): void
   /** After `<proceed/>`: throws away unparsed bytes, takes up TLS, expects a new header. Rejects when TLS fails. */
   startTls(): Promise<void>
+  /**
+   * The peer has proved who it is: the larger limits apply from the next element on, and the connection leaves the
+   * count of unauthenticated ones. Call it before the reply that lets the peer go on.
+   */
+  authenticated(): void
   /** No element is delivered until `resume()`; the socket stops reading. */
   pause(): void
   resume(): void

@@ -1,0 +1,22 @@
+# Starling on Debian's Node image. Build: docker build -t starling .
+FROM node:20-bookworm-slim AS build
+WORKDIR /opt/starling
+COPY package.json package-lock.json .npmrc tsconfig.json ./
+COPY src ./src
+COPY migrations ./migrations
+RUN npm ci && npm run build && npm prune --omit=dev
+
+FROM node:20-bookworm-slim
+WORKDIR /opt/starling
+ENV NODE_ENV=production
+COPY --from=build /opt/starling/node_modules ./node_modules
+COPY --from=build /opt/starling/dist ./dist
+COPY package.json ./
+COPY migrations ./migrations
+RUN install -d -o node -g node /var/lib/starling /etc/starling
+USER node
+WORKDIR /var/lib/starling
+# Clients 5222, direct TLS 5223, HTTP 5280 (WebSocket and BOSH), HTTPS 5281, cluster 5777; admin 8080 stays inside.
+EXPOSE 5222 5223 5280 5281 5777
+ENTRYPOINT ["node", "/opt/starling/dist/main.js"]
+CMD ["run", "--property-file=/etc/starling/init.properties"]

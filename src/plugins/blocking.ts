@@ -1,0 +1,150 @@
+/** Blocking command (XEP-0191): who is blocked sees the user offline and reaches nobody. Owns the block list. */
+import { randomBytes } from 'node:crypto'
+import {
+  DROP, accountCache, get, integer, plugin, push, reply, set, slot,
+  type Context, type Delivery, type Drop, type Guard, type IqRequest, type Reply
+} from '../pipeline/api.js'
+import { presenceRequest, type PresenceRequest } from '../rules/presence-request.js'
+import { isSeenByContact } from '../rules/subscription.js'
+import { type Element, xml } from '../xml/element.js'
+import { StanzaError } from '../xmpp/errors.js'
+import { JidError, parseJid, type Jid } from '../xmpp/jid.js'
+import { Stanza } from '../xmpp/stanza.js'
+import { rosterCache, toOwnDevices } from './roster.js'
+
+const NS = 'urn:xmpp:blocking'
+const KEY = 'blocklist'
+
+const config = {
+  itemsMax: integer('items-max', 10_000, 1, 100_000, 'Addresses that one account may block.')
+}
+
+/** Prepared addresses as text. */
+export type BlockList = ReadonlySet<string>
+
+export const blockedCache = accountCache<BlockList>(KEY, async (store, account) => listOf(await store.values.get(account, KEY)))
+
+const listOf = (value: string | undefined): BlockList => new Set(value === undefined || value === '' ? [] : value.split('\n'))
+const textOf = (list: BlockList): string => [...list].join('\n')
+
+/** §5: this very address, its account, its domain with the resource, or its domain. */
+export function isBlocked(list: BlockList, { local, domain, resource, bare }: Jid): boolean {
+  if (list.size === 0) return false
+  if (list.has(domain) || (resource !== '' && list.has(`${domain}/${resource}`))) return true
+  return local !== '' && (list.has(bare.toString()) || (resource !== '' && list.has(`${bare.toString()}/${resource}`)))
+}
+
+/** True: this device has asked for the list, and is told of changes (§3.3). */
+const interested = slot('blocking-interested', false)
+
+async function readList(_: IqRequest, ctx: Context): Promise<Element> {
+  ctx.device?.set(interested, true)
+  return xml('blocklist', { xmlns: NS }, ...items(await ctx.read(blockedCache)))
+}
+
+const items = (jids: Iterable<string>): readonly Element[] => Array.from(jids, (jid) => xml('item', { jid }))
+
+/** §3.3. */
+async function block({ payload }: IqRequest, ctx: Context): Promise<Reply> {
+  const wanted = jidsOf(payload)
+  if (wanted.length === 0) throw new StanzaError('modify', 'bad-request', 'Whom?')
+  const { itemsMax } = ctx.settings(config)
+  const { before, after } = await change(ctx, (list) => {
+    const longer = new Set([...list, ...wanted])
+    if (longer.size > itemsMax && longer.size > list.size) throw new StanzaError('wait', 'resource-constraint', 'The block list is full')
+    return longer
+  })
+  return reply(undefined, told(ctx, 'block', wanted), ...await turned('hide', before, after, ctx))
+}
+
+/** §3.4, §3.5. */
+async function unblock({ payload }: IqRequest, ctx: Context): Promise<Reply> {
+  const wanted = jidsOf(payload)
+  const { before, after } = await change(ctx, (list) => {
+    return wanted.length === 0 ? new Set<string>() : new Set([...list].filter((jid) => !wanted.includes(jid)))
+  })
+  return reply(undefined, told(ctx, 'unblock', wanted), ...await turned('show', before, after, ctx))
+}
+
+interface Change {
+  readonly before: BlockList
+  readonly after: BlockList
+}
+
+async function change(ctx: Context, edit: (list: BlockList) => BlockList): Promise<Change> {
+  let before: BlockList = new Set()
+  const value = await ctx.store.values.update(ctx.account, KEY, (old) => {
+    before = listOf(old)
+    const next = edit(before)
+    return next.size === 0 ? undefined : textOf(next)
+  })
+  await ctx.forget(blockedCache)
+  return { before, after: listOf(value) }
+}
+
+function told(ctx: Context, name: 'block' | 'unblock', jids: readonly string[]): Delivery {
+  const notice = xml(name, { xmlns: NS }, ...items(jids))
+  return push(ctx.account.jid, 'blocking', Stanza.of({ kind: 'iq', type: 'set', id: randomBytes(8).toString('hex') }, notice))
+}
+
+/** Contacts entitled to presence see the user go, or come back. */
+async function turned(what: PresenceRequest, before: BlockList, after: BlockList, ctx: Context): Promise<readonly Delivery[]> {
+  const { items: contacts } = await ctx.read(rosterCache)
+  return [...contacts.values()]
+    .filter((item) => isSeenByContact(item) && isBlocked(before, item.jid) !== isBlocked(after, item.jid))
+    .map((item) => toOwnDevices(presenceRequest(what, item.jid, ctx.account.jid)))
+}
+
+function jidsOf(payload: Element): readonly string[] {
+  return payload.getChildren('item', NS).map((item) => addressOf(item.attrs['jid']).toString())
+}
+
+function addressOf(text: unknown): Jid {
+  if (typeof text !== 'string') throw new StanzaError('modify', 'bad-request', 'An item without an address')
+  try {
+    return parseJid(text)
+  } catch (error) {
+    if (error instanceof JidError) throw new StanzaError('modify', 'jid-malformed', error.message)
+    throw error
+  }
+}
+
+/** The user's stanza to somebody blocked (§3.3). */
+const outgoing: Guard = (stanza, ctx) => withList(stanza.to, ctx, (list, to) => {
+  if (!isBlocked(list, to)) return undefined
+  if (isAnswer(stanza)) return DROP
+  throw new StanzaError('cancel', 'not-acceptable', '', { name: 'blocked', ns: `${NS}:errors` })
+})
+
+/** A stanza from somebody blocked: nothing is delivered, and the user seems offline (§3.3). */
+const incoming: Guard = (stanza, ctx) => withList(stanza.from, ctx, (list, from) => {
+  if (!isBlocked(list, from)) return undefined
+  if (stanza.kind === 'presence' || isAnswer(stanza)) return DROP
+  throw new StanzaError('cancel', 'service-unavailable')
+})
+
+const isAnswer = ({ kind, type }: Stanza): boolean => type === 'error' || (kind === 'iq' && type === 'result')
+
+type Judge = (list: BlockList, other: Jid) => Drop | undefined
+
+/** At once when the list is at hand. Never among the account's own devices, and never for its own server. */
+function withList(other: Jid | undefined, ctx: Context, judge: Judge): ReturnType<Guard> {
+  const own = ctx.account.jid
+  if (other === undefined || other.sameBare(own) || (other.local === '' && other.domain === own.domain)) return undefined
+  const list = ctx.read(blockedCache)
+  return list instanceof Promise ? list.then((loaded) => judge(loaded, other)) : judge(list, other)
+}
+
+export default plugin({
+  id: NS,
+  aliases: ['blocking'],
+  xep: { number: 191, version: '1.3' },
+  needs: ['jabber:iq:roster'],
+  config,
+  disco: [NS],
+  audiences: { blocking: (device) => device.get(interested) },
+  iq: { self: [get(NS, 'blocklist', readList), set(NS, 'block', block), set(NS, 'unblock', unblock)] },
+  iqPassing: { leaving: outgoing, arriving: incoming },
+  message: { leaving: { guard: outgoing }, arriving: { guard: incoming } },
+  presence: { leaving: { guard: outgoing }, arriving: { guard: incoming } }
+})

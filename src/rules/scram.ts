@@ -1,0 +1,150 @@
+/**
+ * SCRAM, the server's side (RFC 5802, RFC 7677): messages in, messages out, no state but what is passed along.
+ * Without channel binding for now. Passwords come prepared (SASLprep), names go out as the client wrote them.
+ */
+import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
+import { promisify } from 'node:util'
+
+export const SCRAM_HASHES = ['SHA-1', 'SHA-256', 'SHA-512'] as const
+export type ScramHash = (typeof SCRAM_HASHES)[number]
+
+/** What is stored of a password, for one hash (RFC 5802 §3). */
+export interface ScramKeys {
+  readonly hash: ScramHash
+  readonly salt: Buffer
+  readonly iterations: number
+  readonly storedKey: Buffer
+  readonly serverKey: Buffer
+}
+
+/**
+ * RFC 7677 §4 asks for 4096 at least; this is what the peers use. More would fall on the clients, which repeat
+ * the work at each login, many of them on telephones.
+ */
+export const ITERATIONS = 10_000
+export const SALT_BYTES = 16
+/** A nonce of the usual libraries has 24 to 64 characters. */
+const NONCE_MAX = 1024
+const MESSAGE_MAX = 8192
+
+/** `condition` is the SASL failure to send (RFC 6120 §6.5). */
+export class ScramFault extends Error {
+  constructor(readonly condition: 'malformed-request' | 'not-authorized', message: string) {
+    super(message)
+    this.name = 'ScramFault'
+  }
+}
+
+/** The client's first message, understood. */
+export interface ClientFirst {
+  readonly username: string
+  /** '' if none. */
+  readonly authzid: string
+  readonly nonce: string
+  /** As sent, for `c=` and for the signature. */
+  readonly gs2Header: string
+  readonly bare: string
+}
+
+const CLIENT_FIRST = /^(?<header>(?<flag>[^,]*),(?:a=(?<authzid>[^,]+))?,)(?<bare>n=(?<name>[^,]+),r=(?<nonce>[!-+\--~]+)(?:,[A-Za-z]=[^,]+)*)$/
+
+/** RFC 5802 §7, `client-first-message`. Throws `ScramFault`. */
+export function parseClientFirst(message: Buffer): ClientFirst {
+  const { header, flag, authzid, bare, name, nonce } = CLIENT_FIRST.exec(textOf(message))?.groups ?? {}
+  if (header === undefined || bare === undefined || name === undefined || nonce === undefined) {
+    throw new ScramFault('malformed-request', 'not a client-first-message')
+  }
+  if (flag !== 'n' && flag !== 'y') throw new ScramFault('malformed-request', 'channel binding is not offered') // §6
+  if (nonce.length > NONCE_MAX) throw new ScramFault('malformed-request', 'a nonce that is too long')
+  return { username: unescapeName(name), authzid: unescapeName(authzid ?? ''), nonce, gs2Header: header, bare }
+}
+
+function textOf(message: Buffer): string {
+  if (message.length > MESSAGE_MAX) throw new ScramFault('malformed-request', 'a message that is too long')
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(message)
+    if (!text.includes('\0')) return text
+  } catch {
+    // told below
+  }
+  throw new ScramFault('malformed-request', 'not text in UTF-8')
+}
+
+/** RFC 5802 §5.1: `=2C` is a comma, `=3D` an equals sign, no other `=` may stand there. */
+function unescapeName(name: string): string {
+  if (/=(?!2C|3D)/.test(name)) throw new ScramFault('malformed-request', 'a wrong escape in the name')
+  return name.replaceAll('=2C', ',').replaceAll('=3D', '=')
+}
+
+/** Between the two messages of the client. */
+export interface Challenge {
+  readonly keys: ScramKeys
+  readonly first: ClientFirst
+  readonly nonce: string
+  /** To send: the `server-first-message`. */
+  readonly message: string
+}
+
+/** @param serverNonce printable ASCII without commas, new for each exchange */
+export function challenge(first: ClientFirst, keys: ScramKeys, serverNonce: string): Challenge {
+  const nonce = first.nonce + serverNonce
+  return { keys, first, nonce, message: `r=${nonce},s=${keys.salt.toString('base64')},i=${keys.iterations}` }
+}
+
+const CLIENT_FINAL = /^(?<unproved>c=(?<binding>[A-Za-z0-9+/=]+),r=(?<nonce>[!-+\--~]+)(?:,[A-Za-z]=[^,]+)*),p=(?<proof>[^,]+)$/
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+/** Checks the `client-final-message`; returns the `server-final-message`. Throws `ScramFault`. */
+export function finish({ keys, first, nonce, message }: Challenge, final: Buffer): string {
+  const { unproved, binding, nonce: sent, proof } = CLIENT_FINAL.exec(textOf(final))?.groups ?? {}
+  if (unproved === undefined || proof === undefined || !BASE64.test(proof)) {
+    throw new ScramFault('malformed-request', 'not a client-final-message')
+  }
+  if (binding !== Buffer.from(first.gs2Header).toString('base64')) throw new ScramFault('not-authorized', 'another channel binding')
+  if (sent !== nonce) throw new ScramFault('not-authorized', 'another nonce')
+  const signed = `${first.bare},${message},${unproved}`
+  if (!provesKey(keys, signed, Buffer.from(proof, 'base64'))) throw new ScramFault('not-authorized', 'a wrong proof')
+  return `v=${hmac(keys.hash, keys.serverKey, signed).toString('base64')}`
+}
+
+/** RFC 5802 §3: ClientKey = ClientProof XOR ClientSignature, and H(ClientKey) must be StoredKey. */
+function provesKey(keys: ScramKeys, signed: string, proof: Buffer): boolean {
+  const signature = hmac(keys.hash, keys.storedKey, signed)
+  if (proof.length !== signature.length) return false
+  const clientKey = Buffer.from(signature.map((byte, i) => byte ^ (proof[i] ?? 0)))
+  return timingSafeEqual(digest(keys.hash, clientKey), keys.storedKey)
+}
+
+const deriveBits = promisify(pbkdf2)
+
+/** Keys of a prepared password, off the event loop. */
+export async function deriveKeys(password: string, hash: ScramHash, salt: Buffer, iterations = ITERATIONS): Promise<ScramKeys> {
+  const salted = await deriveBits(password, salt, iterations, HASH_BYTES[hash], NODE_HASH[hash])
+  return {
+    hash, salt, iterations,
+    storedKey: digest(hash, hmac(hash, salted, 'Client Key')),
+    serverKey: hmac(hash, salted, 'Server Key')
+  }
+}
+
+/** For mechanisms that show the password: does this prepared password have these keys? */
+export async function verifyPassword(keys: ScramKeys, password: string): Promise<boolean> {
+  const { storedKey } = await deriveKeys(password, keys.hash, keys.salt, keys.iterations)
+  return storedKey.length === keys.storedKey.length && timingSafeEqual(storedKey, keys.storedKey)
+}
+
+/**
+ * Keys for a name that has no account, always the same for a name, so that nobody learns from the salt who exists.
+ * No password has them.
+ * @param secret the same on all nodes, or answers would differ between them
+ */
+export function inventedKeys(secret: Buffer, username: string, hash: ScramHash, iterations = ITERATIONS): ScramKeys {
+  const invent = (what: string): Buffer => hmac(hash, secret, `${what}\0${hash}\0${username}`)
+  return { hash, iterations, salt: invent('salt').subarray(0, SALT_BYTES), storedKey: invent('stored'), serverKey: invent('server') }
+}
+
+const NODE_HASH: Readonly<Record<ScramHash, string>> = { 'SHA-1': 'sha1', 'SHA-256': 'sha256', 'SHA-512': 'sha512' }
+const HASH_BYTES: Readonly<Record<ScramHash, number>> = { 'SHA-1': 20, 'SHA-256': 32, 'SHA-512': 64 }
+
+const hmac = (hash: ScramHash, key: Buffer, data: string): Buffer => createHmac(NODE_HASH[hash], key).update(data).digest()
+const digest = (hash: ScramHash, data: Buffer): Buffer => createHash(NODE_HASH[hash]).update(data).digest()

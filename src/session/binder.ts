@@ -1,0 +1,54 @@
+/**
+ * Gives a stream its address and its session (RFC 6120 §7): the limit of devices, the resource, the registry.
+ */
+import { randomBytes } from 'node:crypto'
+import { NS_ERRORS } from '../stream/namespaces.js'
+import type { Identity } from '../stream/authenticator.js'
+import type { Binder, Bound } from '../stream/features/bind.js'
+import type { OpenStream } from '../stream/open-stream.js'
+import { StanzaError } from '../xmpp/errors.js'
+import type { HybridClock } from '../xmpp/hlc.js'
+import type { Jid } from '../xmpp/jid.js'
+import { ClientSession, type SessionParts } from './client-session.js'
+import type { SessionSettings } from './options.js'
+import type { Sessions } from './sessions.js'
+
+const SESSION_ID_BYTES = 16
+/** Enough that nobody guesses it (RFC 6120 §7.6). */
+const RESOURCE_BYTES = 12
+
+export interface BinderParts extends Omit<SessionParts, 'remove'> {
+  readonly sessions: Sessions
+  readonly hlc: HybridClock
+  readonly settings: SessionSettings
+}
+
+export function createBinder(parts: BinderParts): Binder {
+  const { sessions, handler, hlc } = parts
+  const sessionParts: SessionParts = { ...parts, remove: (session) => sessions.remove(session) }
+
+  return {
+    async bind(identity: Identity, resource: string | undefined, stream: OpenStream): Promise<Bound> {
+      const jid = identity.jid.withResource(resource ?? randomBytes(RESOURCE_BYTES).toString('base64url'))
+      if (!sessions.gateOpen) throw new StanzaError('wait', 'resource-constraint', 'This node may not serve at the moment')
+      checkLimit(parts, jid)
+      const facts = { jid, account: identity, session: randomBytes(SESSION_ID_BYTES).toString('hex'), bound: hlc.next() }
+      const session = new ClientSession(facts, stream, sessionParts)
+      sessions.add(session)
+      try {
+        await handler.bound(session)
+      } catch (error) {
+        sessions.remove(session)
+        throw error
+      }
+      return { jid, consumer: session, begin: () => session.begin() }
+    }
+  }
+}
+
+// RFC 6120 §7.6.2.1, XEP-0205 §4.4. A device that takes over its own resource is not one more.
+function checkLimit({ sessions, handler, settings }: BinderParts, jid: Jid): void {
+  if (sessions.byFull(jid) !== undefined || handler.devicesOf(jid.bare) < settings.resourcesMax) return
+  throw new StanzaError('wait', 'resource-constraint', `No more than ${settings.resourcesMax} devices`,
+    { name: 'resource-limit-exceeded', ns: NS_ERRORS })
+}

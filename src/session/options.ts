@@ -1,0 +1,11 @@
+/** What operators may set about sessions. */
+import { ITERATIONS } from '../rules/scram.js'
+import { integer, options, type Values } from '../config/option.js'
+
+export const sessionOptions = options({
+  resourcesMax: integer('--resources-per-account', 20, 1, 1000,
+    'Devices of one account that may be connected at the same time, in the whole cluster (XEP-0205).'),
+  scramIterations: integer('--scram-iterations', ITERATIONS, 4096, 1_000_000,
+    'Rounds of hashing for passwords that are set from now on (RFC 7677 asks for 4096 or more).')
+})
+export type SessionSettings = Values<typeof sessionOptions>

@@ -1,0 +1,142 @@
+/**
+ * The devices of this node: by full JID, by account, by session id. Decides who keeps a full JID (the bind with the
+ * higher clock and node name), holds and closes them all.
+ */
+import { StreamError } from '../xmpp/errors.js'
+import { compareHlc, type Hlc } from '../xmpp/hlc.js'
+import type { Jid } from '../xmpp/jid.js'
+import type { Session } from './session.js'
+
+/** What the node itself may do to a session of its own. */
+export interface LocalSession extends Session {
+  gate(open: boolean): void
+}
+
+/** Whoever holds streams, bound or not: the door of the clients. */
+export interface StreamHolder {
+  gate(open: boolean): void
+  shutdown(): void
+  abort(reason: 'fenced' | 'isolated'): void
+}
+
+/** One bind of a full JID. */
+export interface BindClaim {
+  readonly hlc: Hlc
+  readonly node: string
+}
+
+/** Of two binds of one full JID exactly one wins, whoever compares. */
+export function wins(a: BindClaim, b: BindClaim): boolean {
+  const order = compareHlc(a.hlc, b.hlc)
+  return order === 0 ? a.node > b.node : order > 0
+}
+
+const NONE: readonly Session[] = []
+
+export class Sessions implements Iterable<Session> {
+  readonly #node: string
+  readonly #byFull = new Map<string, LocalSession>()
+  readonly #byAccount = new Map<string, readonly LocalSession[]>()
+  readonly #byId = new Map<string, LocalSession>()
+  readonly #holders: StreamHolder[] = []
+  #gateOpen = true
+
+  /** @param node this node's name */
+  constructor(node: string) {
+    this.#node = node
+  }
+
+  get size(): number {
+    return this.#byFull.size
+  }
+
+  /** False while this node may not serve. */
+  get gateOpen(): boolean {
+    return this.#gateOpen
+  }
+
+  byFull(jid: Jid): Session | undefined {
+    return this.#byFull.get(jid.toString())
+  }
+
+  /** By the account's bare JID, oldest first. The list never changes; ask again. */
+  byAccount(jid: Jid): readonly Session[] {
+    return this.#byAccount.get(jid.bare.toString()) ?? NONE
+  }
+
+  byId(session: string): Session | undefined {
+    return this.#byId.get(session)
+  }
+
+  [Symbol.iterator](): Iterator<Session> {
+    return this.#byFull.values()
+  }
+
+  /** Newer wins: an older device of the same full JID is closed with `conflict` (RFC 6120 §7.7.2.2, the third way). */
+  add(session: LocalSession): void {
+    const full = session.jid.toString()
+    const bare = session.jid.bare.toString()
+    const older = this.#byFull.get(full)
+    if (older !== undefined) this.#replace(older)
+    this.#byFull.set(full, session)
+    this.#byId.set(session.session, session)
+    this.#byAccount.set(bare, [...(this.#byAccount.get(bare) ?? []), session])
+    if (!this.#gateOpen) session.gate(false)
+  }
+
+  remove(session: LocalSession): void {
+    const full = session.jid.toString()
+    const bare = session.jid.bare.toString()
+    if (this.#byId.get(session.session) !== session) return
+    this.#byId.delete(session.session)
+    if (this.#byFull.get(full) === session) this.#byFull.delete(full)
+    const rest = (this.#byAccount.get(bare) ?? []).filter((other) => other !== session)
+    if (rest.length === 0) this.#byAccount.delete(bare)
+    else this.#byAccount.set(bare, rest)
+  }
+
+  /**
+   * A device of `jid` bound on another node. True: ours had the lower claim and is closed. The other node compares the
+   * same pair and does the opposite.
+   */
+  conflictWith(jid: Jid, hlc: Hlc, node: string): boolean {
+    const ours = this.#byFull.get(jid.toString())
+    if (ours === undefined || wins({ hlc: ours.bound, node: this.#node }, { hlc, node })) return false
+    this.#replace(ours)
+    return true
+  }
+
+  /** The account is gone or locked out. Returns how many devices it had here. */
+  closeAccount(jid: Jid): number {
+    const devices = this.#byAccount.get(jid.bare.toString()) ?? []
+    for (const device of devices) device.close(new StreamError('not-authorized', 'This account was removed'), 'account-removed')
+    return devices.length
+  }
+
+  /** What happens to all devices happens to the streams of `holder` that are not bound, too. */
+  attach(holder: StreamHolder): void {
+    this.#holders.push(holder)
+  }
+
+  /** The isolation rule: while shut nothing is read from and nothing written to any client. */
+  gate(open: boolean): void {
+    this.#gateOpen = open
+    for (const session of [...this.#byFull.values()]) session.gate(open)
+    for (const holder of this.#holders) holder.gate(open)
+  }
+
+  /** RFC 6120 §4.9.3.20: everybody is told and closed. */
+  shutdown(): void {
+    for (const holder of this.#holders) holder.shutdown()
+  }
+
+  /** At once, without a word: nothing more may reach or leave a client of this node. */
+  abort(reason: 'fenced' | 'isolated'): void {
+    for (const holder of this.#holders) holder.abort(reason)
+  }
+
+  #replace(session: LocalSession): void {
+    this.remove(session)
+    session.close(new StreamError('conflict', 'Another device took this resource'), 'conflict')
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * The room's front: one database, opened, with its repositories. The caller decides when to migrate and how long to
+ * wait for a database that is away.
+ */
+import { systemClock, type Clock } from '../telemetry/clock.js'
+import type { Log } from '../telemetry/log.js'
+import { SqlAccounts } from './accounts.js'
+import type { ClusterTables } from './cluster-tables.js'
+import { openDatabase, type Database, type DatabaseFacts } from './database.js'
+import { migrate } from './migrate.js'
+import { SqlClusterTables } from './nodes.js'
+import { SqlOfflineMessages } from './offline.js'
+import { SqlRosters } from './rosters.js'
+import type { DatabaseSettings } from './settings.js'
+import type { Store } from './store.js'
+import { SqlValues } from './values.js'
+
+export interface OpenStore {
+  readonly database: Database
+  readonly facts: DatabaseFacts
+  readonly store: Store
+  readonly cluster: ClusterTables
+  /** Brings the schema up to date. Rejects with `SchemaTooNew`, `DatabaseRefused` or `StorageError`. */
+  migrate(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Rejects with `DatabaseRefused` (an operator must act) or with `StorageError` of kind `away` (try again). */
+export async function openStore(settings: DatabaseSettings, log: Log, clock: Clock = systemClock()): Promise<OpenStore> {
+  const database = openDatabase(settings, log, clock)
+  try {
+    const facts = await database.check()
+    return {
+      database,
+      facts,
+      store: storeOn(database),
+      cluster: new SqlClusterTables(database),
+      migrate: () => migrate(database, log),
+      close: () => database.close()
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+function storeOn(database: Database): Store {
+  return {
+    accounts: new SqlAccounts(database),
+    rosters: new SqlRosters(database),
+    values: new SqlValues(database),
+    offline: new SqlOfflineMessages(database)
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The thread that owns one SQLite connection: libsql's calls are synchronous, and a frozen holder of the file would
+ * block the event loop. Waits for locks here. Transaction words go by `exec` and each SQL text has one Statement:
+ * otherwise a refused statement stays in progress and its repeat is lost (libsql 0.5).
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import SqliteFile from 'libsql'
+import type { Ready, SqliteReply, SqliteRequest, WorkerSettings } from './sqlite-connection.js'
+
+/** How long one try waits for a lock inside SQLite. */
+const TRY_MS = 100
+/** `delete … where id in (?, …)` has many texts; the oldest is dropped beyond this. */
+const STATEMENTS_MAX = 300
+const TRANSACTION_WORDS = /^\s*(?:begin|commit|rollback|savepoint|release)\b/i
+
+type Bindings = readonly unknown[]
+interface Prepared {
+  readonly reader: boolean
+  run(bindings: Bindings): { changes: number; lastInsertRowid: number }
+  all(bindings: Bindings): unknown[]
+}
+
+interface Fault {
+  readonly message: string
+  readonly code?: unknown
+}
+
+const { file, busyMs } = workerData as WorkerSettings
+const port = parentPort
+if (port === null) throw new Error('sqlite-worker runs as a worker thread only')
+
+const faultOf = (error: unknown): Fault => (error instanceof Error ? error : { message: String(error) })
+
+/** `SQLITE_PROTOCOL` is the race of two processes that open the same WAL. */
+function isBusy(error: unknown): boolean {
+  const code = String(faultOf(error).code ?? '')
+  return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_PROTOCOL'
+}
+
+function patiently<T>(task: () => T): T {
+  const until = performance.now() + busyMs
+  for (;;) {
+    try {
+      return task()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= until) throw error
+    }
+  }
+}
+
+function open(): SqliteFile.Database {
+  const db = new SqliteFile(file, { timeout: TRY_MS / 1000 })
+  db.exec(`pragma busy_timeout = ${TRY_MS}`)
+  // Outside of any transaction, and two first starts collide here.
+  patiently(() => db.exec('pragma journal_mode = wal'))
+  // One node's SQL log must survive a power cut.
+  db.exec('pragma synchronous = full')
+  db.exec('pragma foreign_keys = on')
+  return db
+}
+
+const statements = new Map<string, Prepared>()
+
+function prepared(db: SqliteFile.Database, sql: string): Prepared {
+  const known = statements.get(sql)
+  if (known !== undefined) return known
+  const made = db.prepare(sql) as unknown as Prepared
+  const oldest = statements.size < STATEMENTS_MAX ? undefined : statements.keys().next().value
+  if (oldest !== undefined) statements.delete(oldest)
+  statements.set(sql, made)
+  return made
+}
+
+function execute(db: SqliteFile.Database, sql: string, bindings: Bindings): Omit<SqliteReply, 'id'> {
+  if (TRANSACTION_WORDS.test(sql)) {
+    db.exec(sql)
+    return { rows: [] }
+  }
+  const statement = prepared(db, sql)
+  if (statement.reader) return { rows: statement.all(bindings) }
+  const { changes, lastInsertRowid } = statement.run(bindings)
+  return { changes, lastId: lastInsertRowid }
+}
+
+function start(): void {
+  const db = open()
+  port?.postMessage({ ready: true } satisfies Ready)
+  port?.on('message', (request: SqliteRequest) => {
+    if (request.sql === undefined) {
+      db.close()
+      port.close()
+      return
+    }
+    const { id, sql, bindings } = request
+    try {
+      port.postMessage({ id, ...patiently(() => execute(db, sql, bindings)) } satisfies SqliteReply)
+    } catch (error) {
+      const { message, code } = faultOf(error)
+      port.postMessage({ id, error: { message, code: String(code ?? '') } } satisfies SqliteReply)
+    }
+  })
+}
+
+try {
+  start()
+} catch (error) {
+  const { message, code } = faultOf(error)
+  port.postMessage({ ready: false, error: { message, code: String(code ?? '') } } satisfies Ready)
+  port.close()
+}

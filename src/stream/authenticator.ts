@@ -1,0 +1,44 @@
+/**
+ * What SASL needs to know of accounts. The interface lives with its caller; `session/credentials.ts` implements it on
+ * the account store.
+ */
+import type { ScramHash, ScramKeys } from '../rules/scram.js'
+import type { Jid } from '../xmpp/jid.js'
+
+/** Who has proved to be whom. */
+export interface Identity {
+  /** The account's number in the store. */
+  readonly id: number
+  /** Bare. */
+  readonly jid: Jid
+}
+
+/** RFC 6120 §6.5; those that this server never has a reason for are left out. */
+export type SaslCondition =
+  | 'aborted' | 'account-disabled' | 'encryption-required' | 'incorrect-encoding' | 'invalid-authzid'
+  | 'invalid-mechanism' | 'malformed-request' | 'not-authorized' | 'temporary-auth-failure'
+
+/** An authentication that failed: the condition for the peer, the message for the operator. */
+export class SaslFailure extends Error {
+  constructor(readonly condition: SaslCondition, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'SaslFailure'
+  }
+}
+
+/** The SCRAM keys of one account and hash, or invented ones that no proof fits. */
+export interface ScramSecret {
+  readonly keys: ScramKeys
+  /** Who the right proof would show; `undefined` for a name that nobody has. */
+  readonly identity: Identity | undefined
+  readonly disabled: boolean
+}
+
+/** Every method rejects with `SaslFailure` only; `username` is a localpart as the peer sent it. */
+export interface Authenticator {
+  /** What every account can do, best first; the same for all names, so that it tells nothing about any of them. */
+  readonly hashes: readonly ScramHash[]
+  scram(username: string, domain: string, hash: ScramHash): Promise<ScramSecret>
+  /** Takes the same work and time for a wrong password and for a name that nobody has. */
+  plain(username: string, domain: string, password: string): Promise<Identity>
+}

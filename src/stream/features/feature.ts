@@ -1,0 +1,80 @@
+/**
+ * Stream features as values (RFC 6120 §4.3): which flags they need and forbid, which they set, and how they negotiate.
+ * The functions here are the whole of the negotiation's rules; `stream.ts` is the loop that runs them.
+ */
+import type { Clock } from '../../telemetry/clock.js'
+import type { TransportKind } from '../../transport/transport.js'
+import type { RawElement } from '../../xml/raw.js'
+import type { Jid } from '../../xmpp/jid.js'
+import type { Identity } from '../authenticator.js'
+import type { OpenStream, StanzaConsumer } from '../open-stream.js'
+
+export type Flag = 'secure' | 'authenticated' | 'bound'
+export type Flags = Readonly<Record<Flag, boolean>>
+
+/**
+ * `more`: this feature or another one may go on. `done`: it is negotiated, its flags are set. `over`: nothing follows
+ * from this element, because the stream has ended or is taking up TLS.
+ */
+export type Outcome = 'more' | 'done' | 'over'
+
+/** What a feature may see and do of the stream that it is negotiated on. */
+export interface FeatureHost extends OpenStream {
+  readonly flags: Flags
+  readonly kind: TransportKind
+  /** The served domain that the peer asked for. */
+  readonly domain: string
+  /** Who the peer said it is, in a header that TLS protected (RFC 6120 §6.4.6). */
+  readonly claimed: Jid | undefined
+  readonly identity: Identity | undefined
+  readonly clock: Clock
+  send(text: string): void
+  /** The peer is `identity`; larger limits hold. Before the reply that says so. */
+  authenticated(identity: Identity): void
+  /** After `<proceed/>`: takes up TLS and raises `flags`; a new header follows. */
+  secure(flags: readonly Flag[]): void
+  /** Stanzas go to `consumer` from now on. */
+  bound(jid: Jid, consumer: StanzaConsumer): void
+}
+
+/** The negotiation of one feature on one stream. Throws `StreamError` to end the stream. */
+export interface Negotiator {
+  take(element: RawElement): Outcome | Promise<Outcome>
+}
+
+export interface Feature {
+  readonly id: string
+  readonly needs: readonly Flag[]
+  readonly forbids: readonly Flag[]
+  readonly sets: readonly Flag[]
+  /** A new stream header follows (RFC 6120 §4.3.3). */
+  readonly restarts: boolean
+  /** True for elements that are this feature's business, whether they come at the right time or not. */
+  claims(element: RawElement): boolean
+  /** What to say in `<stream:features/>` while the flags fit; '' for nothing. */
+  offer(host: FeatureHost): string
+  begin(host: FeatureHost): Negotiator
+  /** Deals with an element that comes when the flags do not fit. Throws `StreamError` to end the stream. */
+  misplaced(element: RawElement, host: FeatureHost): Outcome
+}
+
+export function fits(feature: Pick<Feature, 'needs' | 'forbids'>, flags: Flags): boolean {
+  return feature.needs.every((flag) => flags[flag]) && !feature.forbids.some((flag) => flags[flag])
+}
+
+/** What `<stream:features/>` contains now, in the order of `features`. */
+export function offers(features: readonly Feature[], host: FeatureHost): string {
+  let text = ''
+  for (const feature of features) if (fits(feature, host.flags)) text += feature.offer(host)
+  return text
+}
+
+export function claimant(features: readonly Feature[], element: RawElement): Feature | undefined {
+  return features.find((feature) => feature.claims(element))
+}
+
+export function raised(flags: Flags, sets: readonly Flag[]): Flags {
+  const next = { ...flags }
+  for (const flag of sets) next[flag] = true
+  return next
+}

@@ -1,0 +1,13 @@
+/** Namespaces of streams and of what is negotiated on them (RFC 6120 §4.8, §5-§7; RFC 7395 §3.3.2). */
+export const NS_STREAMS = 'http://etherx.jabber.org/streams'
+export const NS_STREAM_ERRORS = 'urn:ietf:params:xml:ns:xmpp-streams'
+export const NS_STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
+export const NS_FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing'
+export const NS_CLIENT = 'jabber:client'
+export const NS_SERVER = 'jabber:server'
+export const NS_TLS = 'urn:ietf:params:xml:ns:xmpp-tls'
+export const NS_SASL = 'urn:ietf:params:xml:ns:xmpp-sasl'
+export const NS_BIND = 'urn:ietf:params:xml:ns:xmpp-bind'
+export const NS_SESSION = 'urn:ietf:params:xml:ns:xmpp-session'
+/** Application-specific conditions of XEP-0205 §4. */
+export const NS_ERRORS = 'urn:xmpp:errors'

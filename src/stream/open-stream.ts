@@ -1,0 +1,42 @@
+/**
+ * What a stream and whoever owns its stanzas are to each other. The session room implements the consumer.
+ */
+import type { Log } from '../telemetry/log.js'
+import type { StreamClosedReason } from '../telemetry/reasons.js'
+import type { PeerFacts, WriteForm } from '../transport/transport.js'
+import type { RawElement } from '../xml/raw.js'
+import type { StreamError } from '../xmpp/errors.js'
+
+/** Gets the stanzas of a stream on which a resource is bound. */
+export interface StanzaConsumer {
+  /** `<message/>`, `<presence/>` or `<iq/>` in `jabber:client`. Throws `StreamError` to end the stream. */
+  stanza(element: RawElement): void
+  /** The transport has room again after `write` said no. */
+  drained(): void
+  /** Nothing follows and nothing can be written. Called once. */
+  ended(reason: StreamClosedReason): void
+}
+
+/** Why reading rests; reading goes on when nobody holds it. */
+export const HOLD = { negotiation: 1, handler: 2, gate: 4, window: 8 } as const
+export type Hold = (typeof HOLD)[keyof typeof HOLD]
+
+export interface OpenStream {
+  readonly form: WriteForm
+  readonly peer: PeerFacts
+  /** Default language of the peer's stanzas (RFC 6120 §4.7.4). */
+  readonly lang: string | undefined
+  readonly log: Log
+  /** False once the stream ends. */
+  readonly alive: boolean
+  /** Bytes written that the system has not taken. */
+  readonly pendingBytes: number
+  /** Writes a whole stanza. False: the peer is slow; wait for `drained`. */
+  write(first: string, inside: Buffer, last: string): boolean
+  hold(why: Hold): void
+  release(why: Hold): void
+  /** Says `error`, closes the stream, then the connection. */
+  close(error: StreamError | undefined, reason: StreamClosedReason): void
+  /** Drops the connection: nothing more is read or written. */
+  abort(reason: StreamClosedReason): void
+}

@@ -1,0 +1,18 @@
+/** What operators may set about streams. Limits on bytes and the time to the first header are the transports'. */
+import { flag, integer, milliseconds, options, seconds, type Values } from '../config/option.js'
+
+export const streamOptions = options({
+  vhostTlsRequired: flag('--vhost-tls-required', true,
+    'Clients must use TLS before they log in; a virtual host may say otherwise.'),
+  saslPlainWithoutTls: flag('--sasl-plain-without-tls', false,
+    'Offers the mechanism PLAIN on connections without TLS too: everybody on the way can read the password.'),
+  authenticatedSeconds: seconds('--c2s-auth-timeout', 60, 2, 900,
+    'A stream that has not logged in after this time since the connection is closed.'),
+  bindSeconds: seconds('--c2s-bind-timeout', 15, 1, 600,
+    'A stream that has logged in and not bound a resource after this time is closed.'),
+  saslTries: integer('--sasl-tries', 5, 2, 5,
+    'Failed logins that a stream may have; the next one closes it (RFC 6120 §6.4.5 allows 2 to 5).'),
+  saslDelayMs: milliseconds('--sasl-failure-delay', 200, 0, 10_000,
+    'A failed login is answered after this time and up to a quarter more, whatever the reason was.')
+})
+export type StreamSettings = Values<typeof streamOptions>

@@ -1,0 +1,63 @@
+/**
+ * What kind of stream it is, as data: clients' streams are one profile, others will be more of them. The machine that
+ * runs them all is `stream.ts`.
+ */
+import type { Authenticator } from './authenticator.js'
+import { advertised } from './features/advertised.js'
+import { bind, type Binder } from './features/bind.js'
+import type { Feature } from './features/feature.js'
+import { sasl } from './features/sasl.js'
+import { legacySession } from './features/session.js'
+import { starttls } from './features/starttls.js'
+import type { StreamSettings } from './options.js'
+
+/** The served domains, prepared. */
+export interface Domains {
+  /** Serves streams whose header names none (RFC 6120 §4.7.2). */
+  readonly first: string
+  serves(domain: string): boolean
+  /** Nothing is negotiated before TLS. */
+  tlsRequired(domain: string): boolean
+}
+
+export interface Profile {
+  readonly name: 'c2s'
+  readonly domains: Domains
+  /** In the order in which they are offered. */
+  readonly features: readonly Feature[]
+  /** Milliseconds from the connection to the proof of who it is. */
+  readonly authenticatedMs: number
+  /** Milliseconds from that proof to a bound resource. */
+  readonly bindMs: number
+}
+
+export interface C2sParts {
+  readonly settings: StreamSettings
+  readonly domains: Domains
+  readonly authenticator: Authenticator
+  readonly binder: Binder
+  /** What plugins say after authentication: XML that stands alone inside `<stream:features/>`. */
+  readonly extras: () => string
+}
+
+export function c2sProfile({ settings, domains, authenticator, binder, extras }: C2sParts): Profile {
+  const tlsRequired = (domain: string): boolean => domains.tlsRequired(domain)
+  return {
+    name: 'c2s',
+    domains,
+    authenticatedMs: settings.authenticatedSeconds * 1000,
+    bindMs: settings.bindSeconds * 1000,
+    features: [
+      starttls(tlsRequired),
+      sasl({
+        authenticator, tlsRequired,
+        plainWithoutTls: settings.saslPlainWithoutTls,
+        tries: settings.saslTries,
+        delayMs: settings.saslDelayMs
+      }),
+      bind(binder),
+      legacySession,
+      advertised('extras', extras)
+    ]
+  }
+}

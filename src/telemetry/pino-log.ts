@@ -1,0 +1,119 @@
+/**
+ * Logs on pino: JSON lines, or text for people on a terminal. One `Log` for each room, levels by `--log-level` and
+ * `--debug`, secrets struck out, lines of one kind capped. Owns the pino instance and the cap.
+ */
+import { pino, type Logger } from 'pino'
+import { systemClock, type Clock } from './clock.js'
+import { LineCap } from './line-cap.js'
+import type { Log } from './log.js'
+import { textLine } from './text-line.js'
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
+
+/** Anything that takes lines, for example `process.stdout`. */
+export interface LineSink {
+  write(line: string): unknown
+}
+
+export interface LogOptions {
+  readonly level: LogLevel
+  /** Rooms that log at level debug whatever `level` says. */
+  readonly debugRooms?: ReadonlySet<string>
+  /** Standard output when not given. */
+  readonly destination?: LineSink
+  /** `auto`: text when the standard output is a terminal. */
+  readonly format?: 'auto' | 'json' | 'text'
+  /** Addresses whose lines are not capped (`--limits-exempt`). */
+  readonly exempt?: (ip: string) => boolean
+  readonly clock?: Clock
+  /** Fields of every line, for example the node's name. */
+  readonly base?: object
+}
+
+export interface Logs {
+  room(name: string): Log
+  /** Writes what is capped and stops the timer. */
+  stop(): void
+}
+
+const SECRETS = ['password', 'secret', 'token', 'storedKey', 'serverKey', 'privateKey', 'authorization', 'cookie', 'salt']
+/** At the root and one level down. Nothing named like these is ever meant for a log. */
+const REDACTED = SECRETS.flatMap((name) => [name, `*.${name}`])
+
+function sinkOf({ destination, format = 'auto' }: LogOptions): LineSink {
+  const text = format === 'text' || (format === 'auto' && destination === undefined && process.stdout.isTTY)
+  // Written at once: a line before a crash is the one that matters.
+  const raw = destination ?? pino.destination({ dest: 1, sync: true })
+  return text ? { write: (line) => raw.write(textLine(line)) } : raw
+}
+
+export function createLogs(options: LogOptions): Logs {
+  const clock = options.clock ?? systemClock()
+  const root = pino({
+    level: options.level,
+    base: options.base ?? {},
+    messageKey: 'event',
+    timestamp: () => `,"time":"${new Date(clock.wall()).toISOString()}"`,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: REDACTED, censor: '***' }
+  }, sinkOf(options))
+  const cap = new LineCap(clock, options.exempt ?? (() => false), (capped) => root.warn(capped, 'log.capped'))
+  return {
+    room(name) {
+      const lower = options.debugRooms?.has(name) === true && options.level !== 'trace'
+      return new PinoLog(root.child({ room: name }, { level: lower ? 'debug' : options.level }), cap, undefined)
+    },
+    stop: () => cap.stop()
+  }
+}
+
+class PinoLog implements Log {
+  readonly #logger: Logger
+  readonly #cap: LineCap
+  /** Address that `child` was given. */
+  readonly #ip: string | undefined
+
+  constructor(logger: Logger, cap: LineCap, ip: string | undefined) {
+    this.#logger = logger
+    this.#cap = cap
+    this.#ip = ip
+  }
+
+  error(fields: object, event: string): void {
+    if (this.#passes('error', fields, event)) this.#logger.error(fields, event)
+  }
+
+  warn(fields: object, event: string): void {
+    if (this.#passes('warn', fields, event)) this.#logger.warn(fields, event)
+  }
+
+  info(fields: object, event: string): void {
+    if (this.#passes('info', fields, event)) this.#logger.info(fields, event)
+  }
+
+  /** Asked for on purpose, so never capped. */
+  debug(fields: object, event: string): void {
+    this.#logger.debug(fields, event)
+  }
+
+  trace(fields: object, event: string): void {
+    this.#logger.trace(fields, event)
+  }
+
+  child(fields: object): Log {
+    return new PinoLog(this.#logger.child(fields), this.#cap, ipOf(fields) ?? this.#ip)
+  }
+
+  isLevelEnabled(level: 'debug' | 'trace'): boolean {
+    return this.#logger.isLevelEnabled(level)
+  }
+
+  #passes(level: 'error' | 'warn' | 'info', fields: object, event: string): boolean {
+    if (!this.#logger.isLevelEnabled(level)) return false
+    const ip = ipOf(fields) ?? this.#ip
+    // Our own faults are never left out, unless a peer can bring them about.
+    return (level === 'error' && ip === undefined) || this.#cap.passes(event, ip)
+  }
+}
+
+const ipOf = (fields: object): string | undefined => ('ip' in fields && typeof fields.ip === 'string' ? fields.ip : undefined)

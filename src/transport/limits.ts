@@ -1,0 +1,129 @@
+/**
+ * How many connections a client address may have, how many of them without login, and how fast new ones may come
+ * (XEP-0205 §4.1). Owns the counts; a connection holds a ticket while it lives.
+ */
+import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
+import type { Ticket } from './bounds.js'
+import { countedAs } from './networks.js'
+import type { Networks } from './networks.js'
+import type { AddressLimitSettings } from './options.js'
+import type { Timed, Wheel } from './wheel.js'
+
+/** Counts of addresses that are idle are thrown away this often. */
+const SWEEP_MS = 10_000
+
+interface Counts {
+  total: number
+  unauthenticated: number
+  /** Token bucket of new connections. */
+  tokens: number
+  refilledAt: number
+}
+
+export interface Asking {
+  /**
+   * Drops the connection when the node has too many without login and this is the oldest; absent for connections that
+   * do not log in themselves (HTTP).
+   */
+  readonly evict?: (() => void) | undefined
+  /** The rate of new connections has been asked already, for the socket below. */
+  readonly paid?: boolean
+}
+
+export type Admission =
+  | { readonly ticket: Ticket }
+  | { readonly refused: ConnectionRefusedReason }
+
+export class AddressLimits implements Timed {
+  readonly #settings: AddressLimitSettings
+  readonly #exempt: Networks
+  readonly #wheel: Wheel
+  readonly #counts = new Map<string, Counts>()
+  /** Oldest first; what to do when room is needed. */
+  readonly #unauthenticated = new Set<() => void>()
+  #total = 0
+
+  constructor(settings: AddressLimitSettings, exempt: Networks, wheel: Wheel) {
+    this.#settings = settings
+    this.#exempt = exempt
+    this.#wheel = wheel
+    wheel.look(this, wheel.now() + SWEEP_MS)
+  }
+
+  get connections(): number { return this.#total }
+  get unauthenticated(): number { return this.#unauthenticated.size }
+
+  admit(address: string, { evict, paid = false }: Asking = {}): Admission {
+    if (this.#total >= this.#settings.connectionsMax) return { refused: 'connection-limit' }
+    const counts = this.#exempt.has(address) ? undefined : this.#countsOf(countedAs(address))
+    const refused = counts && this.#refusal(counts, evict !== undefined, paid)
+    if (refused !== undefined) return { refused }
+    if (evict !== undefined) this.#makeRoom()
+    return { ticket: this.#issue(counts, evict) }
+  }
+
+  check(now: number): number {
+    for (const [key, counts] of this.#counts) {
+      this.#refill(counts, now)
+      if (counts.total === 0 && counts.tokens >= this.#settings.newBurst) this.#counts.delete(key)
+    }
+    return now + SWEEP_MS
+  }
+
+  #refusal(counts: Counts, logsIn: boolean, paid: boolean): ConnectionRefusedReason | undefined {
+    const { perAddress, unauthenticatedPerAddress } = this.#settings
+    this.#refill(counts, this.#wheel.now())
+    if (!paid && counts.tokens < 1) return 'address-rate'
+    if (!paid) counts.tokens--
+    if (counts.total >= perAddress) return 'address-limit'
+    return logsIn && counts.unauthenticated >= unauthenticatedPerAddress ? 'unauthenticated-limit' : undefined
+  }
+
+  #issue(counts: Counts | undefined, evict: (() => void) | undefined): Ticket {
+    let waiting = evict !== undefined
+    let held = true
+    this.#total++
+    if (counts !== undefined) counts.total++
+    if (evict !== undefined) this.#unauthenticated.add(evict)
+    if (counts !== undefined && waiting) counts.unauthenticated++
+    const authenticated = (): void => {
+      if (!waiting) return
+      waiting = false
+      if (evict !== undefined) this.#unauthenticated.delete(evict)
+      if (counts !== undefined) counts.unauthenticated--
+    }
+    const release = (): void => {
+      if (!held) return
+      held = false
+      authenticated()
+      this.#total--
+      if (counts !== undefined) counts.total--
+    }
+    return { authenticated, release }
+  }
+
+  #makeRoom(): void {
+    const { connectionsMax, unauthenticatedPercent } = this.#settings
+    const most = Math.max(1, Math.floor((connectionsMax * unauthenticatedPercent) / 100))
+    if (this.#unauthenticated.size < most) return
+    const [oldest] = this.#unauthenticated
+    if (oldest === undefined) return
+    this.#unauthenticated.delete(oldest)
+    oldest()
+  }
+
+  #countsOf(key: string): Counts {
+    let counts = this.#counts.get(key)
+    if (counts === undefined) {
+      counts = { total: 0, unauthenticated: 0, tokens: this.#settings.newBurst, refilledAt: this.#wheel.now() }
+      this.#counts.set(key, counts)
+    }
+    return counts
+  }
+
+  #refill(counts: Counts, now: number): void {
+    const { newPerSecond, newBurst } = this.#settings
+    counts.tokens = Math.min(newBurst, counts.tokens + ((now - counts.refilledAt) / 1_000) * newPerSecond)
+    counts.refilledAt = now
+  }
+}

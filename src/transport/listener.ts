@@ -1,0 +1,160 @@
+/**
+ * One listening socket: accepts connections, counts them by client address, reads the PROXY header and does the TLS
+ * handshake where the door says so, and hands on what is left. Owns the sockets until then.
+ */
+import { createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import type { Log } from '../telemetry/log.js'
+import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
+import type { Origin, Ticket } from './bounds.js'
+import { messageOf } from './failure.js'
+import { ListenError, noSuchFamily } from './listen-error.js'
+import type { AddressLimits } from './limits.js'
+import { plainAddress } from './networks.js'
+import type { Networks } from './networks.js'
+import { readProxyHeader } from './proxy-reader.js'
+import { acceptTls } from './tls.js'
+import type { Wheel } from './wheel.js'
+
+export interface Door {
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  /** The option that names the port, for messages. */
+  readonly option: string
+  readonly proxied: boolean
+  /** Believe a PROXY header that says that TLS ended at the proxy. */
+  readonly proxyTls: boolean
+  /** TLS from the first byte, with these application protocols. */
+  readonly tls: { readonly context: () => SecureContext, readonly alpn: readonly string[] } | undefined
+  /** Its connections log in (XMPP), so they count as unauthenticated until then. */
+  readonly logsIn: boolean
+}
+
+export interface DoorRoom {
+  readonly wheel: Wheel
+  readonly log: Log
+  readonly limits: AddressLimits
+  readonly handshakeMs: number
+  /** Connections of these are not counted: their clients are. */
+  readonly trusted: Networks
+}
+
+export type OnSocket = (socket: Socket, origin: Origin, ticket: Ticket) => void
+
+/** Connections of one door that are still in PROXY header or TLS handshake; a flood beyond is dropped at once. */
+const GREETING_MAX = 4_096
+/** The system's queue of connections that are not accepted yet. */
+const BACKLOG = 1_024
+
+export class Listener {
+  readonly door: Door
+  readonly #room: DoorRoom
+  readonly #onSocket: OnSocket
+  readonly #greeting = new Set<Socket>()
+  #server: Server | undefined
+  #port: number
+
+  constructor(door: Door, room: DoorRoom, onSocket: OnSocket) {
+    this.door = door
+    this.#room = room
+    this.#onSocket = onSocket
+    this.#port = door.port
+  }
+
+  /** The port in use, once listening. */
+  get port(): number { return this.#port }
+  get listening(): boolean { return this.#server !== undefined }
+
+  /** Rejects with `ListenError`. */
+  async listen(): Promise<void> {
+    if (this.#server !== undefined) return
+    try {
+      await this.#listenOn(this.door.host)
+    } catch (error) {
+      // a machine without IPv6 still has every IPv4 address
+      if (this.door.host !== '::' || !noSuchFamily(error)) throw new ListenError(this.door, error)
+      await this.#listenOn('0.0.0.0').catch((second: unknown) => { throw new ListenError(this.door, second) })
+    }
+  }
+
+  /** Stops accepting; open connections stay. `listen` takes up the same port again. */
+  async pause(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    server?.close()
+    await Promise.resolve()
+  }
+
+  /** Stops accepting and drops connections that are still in their greeting; the others belong to their transports. */
+  async close(): Promise<void> {
+    await this.pause()
+    for (const socket of this.#greeting) socket.destroy()
+  }
+
+  #listenOn(host: string): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => this.#accepted(socket))
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host, port: this.#port, backlog: BACKLOG }, () => {
+        server.off('error', reject)
+        server.on('error', (error) => this.#room.log.warn({ port: this.#port, error: messageOf(error) }, 'listener.accept-failed'))
+        const bound = server.address()
+        if (bound !== null && typeof bound === 'object') this.#port = bound.port
+        this.#server = server
+        resolve()
+      })
+    })
+  }
+
+  #accepted(socket: Socket): void {
+    socket.on('error', () => {})                       // `close` follows and tells the owner
+    const { remoteAddress, remotePort } = socket
+    if (remoteAddress === undefined || this.#greeting.size >= GREETING_MAX) return void socket.destroy()
+    const origin: Origin = { address: plainAddress(remoteAddress), port: remotePort ?? 0, secure: false }
+    if (!this.door.proxied) return this.#admit(socket, origin)
+    void this.#greet(socket, this.#proxied(socket, origin))
+  }
+
+  async #proxied(socket: Socket, origin: Origin): Promise<void> {
+    const result = await readProxyHeader(socket, this.#room.wheel, this.#room.handshakeMs)
+    if (typeof result === 'string') return this.#refuse(socket, origin, 'proxy-header', result)
+    const secure = result.tls && this.door.proxyTls
+    this.#admit(socket, result.client === undefined ? origin : { ...result.client, address: plainAddress(result.client.address), secure })
+  }
+
+  #admit(socket: Socket, origin: Origin): void {
+    const { limits, trusted } = this.#room
+    if (!this.door.logsIn && trusted.has(origin.address)) return this.#enter(socket, origin, { authenticated() {}, release() {} })
+    const admission = limits.admit(origin.address, { evict: this.door.logsIn ? () => socket.destroy() : undefined })
+    if ('refused' in admission) return this.#refuse(socket, origin, admission.refused, undefined)
+    this.#enter(socket, origin, admission.ticket)
+  }
+
+  #enter(socket: Socket, origin: Origin, ticket: Ticket): void {
+    if (this.door.tls === undefined) return this.#onSocket(socket, origin, ticket)
+    void this.#greet(socket, this.#handshake(socket, origin, ticket))
+  }
+
+  async #handshake(socket: Socket, origin: Origin, ticket: Ticket): Promise<void> {
+    const { wheel, handshakeMs } = this.#room
+    if (this.door.tls === undefined) return
+    const { context, alpn } = this.door.tls
+    const secure = await acceptTls(socket, context(), { wheel, handshakeMs, alpn }).catch((error: unknown) => messageOf(error))
+    if (typeof secure !== 'string') return this.#onSocket(secure, { ...origin, secure: true }, ticket)
+    ticket.release()
+    this.#refuse(socket, origin, 'tls-handshake', secure)
+  }
+
+  async #greet(socket: Socket, greeting: Promise<void>): Promise<void> {
+    this.#greeting.add(socket)
+    await greeting.finally(() => this.#greeting.delete(socket))
+  }
+
+  #refuse(socket: Socket, origin: Origin, reason: ConnectionRefusedReason, why: string | undefined): void {
+    this.#room.log.info({ reason, why, ip: origin.address, port: this.#port }, 'connection.refused')
+    if (reason === 'proxy-header' || reason === 'tls-handshake') socket.destroy()
+    else socket.resetAndDestroy()
+  }
+}

@@ -1,0 +1,266 @@
+/**
+ * One XMPP stream over TCP (RFC 6120): plain with STARTTLS, or inside a TLS socket from the start. Owns the socket,
+ * the parser of its bytes and what waits to be written.
+ */
+import type { Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import { XmlFault } from '../xml/raw.js'
+import type { RawElement, StreamHeader } from '../xml/raw.js'
+import { StreamParser } from '../xml/stream-parser.js'
+import type { ParserSink } from '../xml/stream-parser.js'
+import { END_MS } from './bounds.js'
+import type { Origin, Ticket, TransportRoom } from './bounds.js'
+import { TransportFailure } from './failure.js'
+import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
+import { acceptTls } from './tls.js'
+import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
+import type { Timed } from './wheel.js'
+import { WriteQueue } from './write-queue.js'
+import type { QueueOwner } from './write-queue.js'
+
+export interface TcpParts {
+  readonly socket: Socket
+  readonly origin: Origin
+  readonly ticket: Ticket
+  /** What STARTTLS uses; `undefined` where it is not offered. Asked at the moment of use, so a renewed one counts. */
+  readonly startTlsWith: (() => SecureContext) | undefined
+}
+
+export class TcpTransport implements Transport, Timed {
+  readonly kind = 'tcp'
+  readonly form = 'stream'
+  readonly #room: TransportRoom
+  readonly #ticket: Ticket
+  readonly #queue: WriteQueue
+  readonly #parser: StreamParser
+  readonly #startTlsWith: (() => SecureContext) | undefined
+  #socket: Socket
+  #peer: PeerFacts
+  #sink: TransportSink | undefined
+  #opened = false
+  #paused = false
+  #upgrading = false
+  #held = false
+  #parsing = false
+  #deaf = false
+  #gone = false
+  #received = 0
+  #isAuthenticated = false
+  #headerBy: number
+  #stanzaBy = Infinity
+  #endBy = Infinity
+  #failure: Error | undefined
+  readonly #onData = (chunk: Buffer): void => this.#data(chunk)
+  readonly #onEnd = (): void => this.#finished()
+  readonly #onError = (error: Error): void => { this.#failure ??= error }
+  readonly #onClose = (): void => this.#over()
+
+  constructor(room: TransportRoom, parts: TcpParts) {
+    this.#room = room
+    this.#ticket = parts.ticket
+    this.#socket = parts.socket
+    this.#startTlsWith = parts.startTlsWith
+    const canStartTls = parts.startTlsWith !== undefined && !parts.origin.secure
+    this.#peer = { ...parts.origin, canStartTls }
+    this.#queue = new WriteQueue(room.turn, room.bounds, this.#queueOwner())
+    this.#queue.use(parts.socket)
+    this.#parser = new StreamParser(room.bounds.before, this.#parserSink())
+    this.#headerBy = room.wheel.now() + room.bounds.headerMs
+    room.wheel.look(this, this.#headerBy)
+  }
+
+  get peer(): PeerFacts { return this.#peer }
+  get pendingBytes(): number { return this.#queue.pendingBytes }
+
+  attach(sink: TransportSink): void {
+    this.#sink = sink
+    this.#listen(this.#socket)
+  }
+
+  open(reply: OpenReply): void {
+    this.#opened = true
+    this.#queue.push(streamOpen(reply))
+  }
+
+  send(first: string, inside?: Buffer, last?: string): boolean {
+    let free = this.#queue.push(first)
+    if (inside !== undefined) free = this.#queue.push(inside)
+    if (last !== undefined) free = this.#queue.push(last)
+    return free
+  }
+
+  restart(): void {
+    this.#parser.restart()
+  }
+
+  authenticated(): void {
+    if (this.#isAuthenticated) return
+    this.#isAuthenticated = true
+    this.#parser.setLimits(this.#room.bounds.after)
+    this.#ticket.authenticated()
+  }
+
+  async startTls(): Promise<void> {
+    const context = this.#startTlsWith?.()
+    if (context === undefined || this.#peer.secure) throw new TransportFailure('tls-failed', 'TLS cannot be started here')
+    const plain = this.#socket
+    this.#upgrading = true                             // the parser holds what follows <starttls/> in its chunk
+    plain.off('data', this.#onData).pause()
+    await this.#queue.empty()
+    // RFC 6120 §5.4.3.3: nothing may follow <starttls/> in the clear; whoever smuggles something in is cut off
+    const smuggled = this.#parser.heldBytes > 0 || plain.readableLength > 0
+    this.#parser.discard()
+    this.#parser.release()
+    if (smuggled) throw this.#break(new TransportFailure('tls-failed', 'bytes followed <starttls/> before TLS'))
+    await this.#takeUpTls(plain, context)
+    this.#upgrading = false
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    if (this.#held && !this.#parsing && !this.#upgrading) {
+      this.#held = false
+      this.#parse(() => this.#parser.release())
+    }
+    if (!this.#paused && !this.#upgrading) this.#socket.resume()
+  }
+
+  end(): void {
+    if (this.#endBy !== Infinity) return
+    this.#deaf = true
+    if (this.#opened) this.#queue.push(STREAM_CLOSE)
+    this.#queue.end()
+    this.#socket.resume()                              // reads on, so that the peer's own end is seen
+    this.#endBy = this.#room.wheel.now() + END_MS
+    this.#room.wheel.look(this, this.#endBy)
+  }
+
+  destroy(): void {
+    this.#deaf = true
+    this.#queue.drop()
+    this.#socket.destroy()
+  }
+
+  check(now: number): number {
+    if (this.#gone) return Infinity
+    if (now >= this.#endBy) this.destroy()
+    else if (now >= this.#queue.slowAt()) this.#break(new TransportFailure('slow-reader', 'the peer does not read'))
+    else if (now >= this.#headerBy) this.#break(new TransportFailure('timeout', 'no stream header in time'))
+    else if (now >= this.#stanzaBy) this.#tooSlowStanza()
+    return Math.min(this.#endBy, this.#queue.slowAt(), this.#headerBy, this.#stanzaBy)
+  }
+
+  #data(chunk: Buffer): void {
+    if (this.#deaf) return
+    this.#received += chunk.length
+    if (!this.#isAuthenticated && this.#received > this.#room.bounds.beforeBytes) {
+      return this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication'))
+    }
+    this.#parse(() => this.#parser.feed(chunk))
+  }
+
+  #parse(step: () => void): void {
+    this.#parsing = true
+    step()
+    this.#parsing = false
+    if (!this.#parser.midElement) this.#stanzaBy = Infinity
+    else if (this.#stanzaBy === Infinity) {
+      this.#stanzaBy = this.#room.wheel.now() + this.#room.bounds.stanzaMs
+      this.#room.wheel.look(this, this.#stanzaBy)
+    }
+  }
+
+  #tooSlowStanza(): void {
+    this.#stanzaBy = Infinity
+    this.#fault(new XmlFault('policy-violation', 'one stanza took too long'))
+  }
+
+  #fault(fault: XmlFault): void {
+    if (this.#deaf) return
+    this.#deaf = true
+    this.#sink?.fault(fault)
+  }
+
+  /** The peer has half-closed. */
+  #finished(): void {
+    this.#deaf = true
+    if (this.#endBy === Infinity) this.end()
+  }
+
+  #break(error: Error): Error {
+    this.#failure ??= error
+    this.destroy()
+    return error
+  }
+
+  #over(): void {
+    if (this.#gone) return
+    this.#gone = true
+    this.#deaf = true
+    this.#room.wheel.forget(this)
+    this.#queue.drop()
+    this.#parser.discard()
+    this.#ticket.release()
+    this.#sink?.gone(this.#failure)
+  }
+
+  async #takeUpTls(plain: Socket, context: SecureContext): Promise<void> {
+    const { wheel, bounds } = this.#room
+    plain.off('end', this.#onEnd).off('close', this.#onClose)
+    try {
+      const secure = await acceptTls(plain, context, { wheel, handshakeMs: bounds.handshakeMs, alpn: undefined })
+      plain.off('error', this.#onError)
+      this.#socket = secure
+    } catch (error) {
+      this.#break(error instanceof Error ? error : new Error(String(error)))
+      this.#over()
+      throw error
+    }
+    this.#queue.use(this.#socket)
+    this.#peer = { ...this.#peer, secure: true, canStartTls: false }
+    this.#headerBy = wheel.now() + bounds.headerMs
+    wheel.look(this, this.#headerBy)
+    this.#listen(this.#socket)
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
+    if (this.#paused) socket.pause()
+    if (socket.destroyed) queueMicrotask(this.#onClose)
+  }
+
+  #queueOwner(): QueueOwner {
+    return {
+      drained: () => this.#sink?.drained(),
+      watch: (at) => this.#room.wheel.look(this, at),
+      now: () => this.#room.wheel.now()
+    }
+  }
+
+  #parserSink(): ParserSink {
+    return {
+      header: (header: StreamHeader) => {
+        this.#headerBy = Infinity
+        if (!this.#deaf) this.#sink?.header(header)
+        return this.#mayGoOn()
+      },
+      element: (element: RawElement) => {
+        if (!this.#deaf) this.#sink?.element(element)
+        return this.#mayGoOn()
+      },
+      end: () => { if (!this.#deaf) this.#sink?.closed() },
+      fault: (fault) => this.#fault(fault)
+    }
+  }
+
+  #mayGoOn(): boolean {
+    this.#held = this.#paused || this.#upgrading || this.#deaf
+    return !this.#held
+  }
+}
