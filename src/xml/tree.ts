@@ -51,7 +51,7 @@ export class TreeBuilder implements TreeSink {
   /** Text and CDATA that stand side by side are one text. */
   #append(text: string): void {
     if (text === '') return
-    const siblings = (this.#open.at(-1)?.children ?? this.nodes) as Node[]
+    const siblings: Node[] = this.#open.at(-1)?.children ?? this.nodes
     const last = siblings.at(-1)
     if (typeof last === 'string') siblings[siblings.length - 1] = last + text
     else siblings.push(text)

@@ -20,7 +20,7 @@ export interface Opinion {
 }
 
 /** What may follow in a name but not begin one; saxes lets it begin the part behind a colon (XML Names §4 does not). */
-const NO_START = /^[-.0-9\u00b7\u0300-\u036f\u203f\u2040]/
+const NO_START = /^(?:[-.0-9\u00b7\u203f\u2040]|[\u0300-\u036f])/
 
 type Building = [string, string, string[], (Building | string)[]]
 
