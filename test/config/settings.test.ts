@@ -140,7 +140,8 @@ describe('what wins', () => {
 
   test('without a file named, etc/init.properties or init.properties is read', () => {
     expect(read({ files: { 'init.properties': '--db-wait=7' }, argv: [] }).files).toEqual(['init.properties'])
-    expect(read({ files: { 'etc/init.properties': '--db-wait=8', 'init.properties': '--db-wait=7' }, argv: [] }).database.waitSeconds).toBe(8)
+    expect(read({ files: { 'etc/init.properties': '--db-wait=8', 'init.properties': '--db-wait=7' },
+      argv: [] }).database.waitSeconds).toBe(8)
     expect(read({ argv: ['--db-wait=9'] }).files).toEqual([])
   })
 
@@ -166,7 +167,8 @@ describe('what wins', () => {
 })
 
 describe('plugins', () => {
-  const greeter = { id: 'x:greeter', aliases: ['greeter'], config: options({ limit: integer('store-limit', 5, 1, 9, 'x'), loud: flag('loud', false, 'x') }) }
+  const greeter = { id: 'x:greeter', aliases: ['greeter'], config: options({ limit: integer('store-limit', 5, 1, 9, 'x'),
+    loud: flag('loud', false, 'x') }) }
   const other = { id: 'x:other', config: options({ loud: flag('loud', false, 'x') }) }
 
   test('settings stand below sess-man/plugins-conf, by id or alias, or for all plugins', () => {
