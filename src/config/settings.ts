@@ -88,7 +88,9 @@ function fromEnvironment(option: Option<unknown>, given: Assignment | undefined,
 const OPENS_NOTHING = '--proxy-protocol'
 
 function portsIn(option: Option<unknown>, value: unknown): readonly number[] {
-  const one = option.kind === 'address' && typeof value === 'object' && value !== null && 'port' in value ? [value.port] : []
+  // Other addresses say where somebody else connects to, perhaps past a balancer.
+  const listens = option.kind === 'address' && option.name.endsWith('-listen')
+  const one = listens && typeof value === 'object' && value !== null && 'port' in value ? [value.port] : []
   const many = option.kind === 'port list' && option.name !== OPENS_NOTHING && Array.isArray(value) ? value as unknown[] : []
   return [...one, ...many].filter((port) => typeof port === 'number' && port > 0) as number[]
 }

@@ -59,8 +59,9 @@ describe('B.12 Configuration', () => {
     expect(faultsOf('--http-ports=80,80')[0]).toMatch(/port 80 is named twice/)
   })
 
-  test('C05: port 0 may stand often, and --proxy-protocol names ports of others', () => {
-    const { values } = read({ argv: ['--c2s-ports=0,0', '--http-ports=0', '--proxy-protocol=5223'] })
+  test('C05: port 0 may stand often; --proxy-protocol and --cluster-advertise name ports of others', () => {
+    const argv = ['--c2s-ports=0,0', '--http-ports=0', '--proxy-protocol=5223', '--cluster-advertise=127.0.0.1:5777']
+    const { values } = read({ argv })
     expect(values.doors.proxyProtocol).toEqual([5223])
   })
 
