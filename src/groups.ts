@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { clusterOptions } from './cluster/options.js'
 import type { Section } from './config/generate.js'
 import { allGroups, readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
+import { clusterOptions } from './cluster/options.js'
 import { sessionOptions } from './session/options.js'
 import { streamOptions } from './stream/options.js'
 import { addressLimitOptions, doorOptions, httpLimitOptions, streamLimitOptions, tlsOptions } from './transport/options.js'
@@ -16,6 +17,7 @@ export const GROUPS = {
   tls: tlsOptions,
   stream: streamOptions,
   session: sessionOptions,
+  cluster: clusterOptions,
   streamLimits: streamLimitOptions,
   addressLimits: addressLimitOptions,
   httpLimits: httpLimitOptions
@@ -29,6 +31,7 @@ const TITLES: Readonly<Record<keyof ReturnType<typeof allGroups<typeof GROUPS>>,
   tls: 'Certificates',
   stream: 'Streams and login',
   session: 'Sessions',
+  cluster: 'Cluster',
   streamLimits: 'Limits of one connection',
   addressLimits: 'Limits of all connections',
   httpLimits: 'HTTP, WebSocket and BOSH'
@@ -40,8 +43,10 @@ export const sections = (): readonly Section[] =>
 
 export type ServerSettings = Settings<typeof GROUPS>
 
+type Checks = readonly Check<typeof GROUPS>[]
+
 /** Throws `ConfigError`. Without `plugins` their lines are not judged. */
-export function settingsOf(argv: readonly string[], plugins?: readonly PluginOptions[], checks: readonly Check<typeof GROUPS>[] = []): ServerSettings {
+export function settingsOf(argv: readonly string[], plugins?: readonly PluginOptions[], checks: Checks = []): ServerSettings {
   const input = { groups: GROUPS, checks, argv, env: process.env, readFile: (path: string) => readFileSync(path) }
   return readSettings(plugins === undefined ? input : { ...input, plugins })
 }

@@ -12,7 +12,7 @@ async function settingsFor(argv: readonly string[]): Promise<CommandSettings> {
   return {
     database: settings.database,
     domains: settings.values.server.virtualHosts.map((host) => host.domain),
-    clusterName: String(settings.valueOf('--cluster-name') ?? 'starling')
+    clusterName: settings.values.cluster.clusterName
   }
 }
 
