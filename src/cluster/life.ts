@@ -109,7 +109,7 @@ export class Life {
   /** Takes the name and reads the table once. @throws StartRefused */
   static async begin(parts: LifeParts): Promise<Life> {
     const { settings, tables, clock, log } = parts
-    const certificate = settings.tls ? makeCertificate(settings.name) : undefined
+    const certificate = settings.tls ? await makeCertificate(settings.name) : undefined
     const claimed = await takeName({
       hostname: settings.name, secondary: settings.secondary, password: randomBytes(24).toString('hex'), port: parts.port,
       cpuUsage: 0, memUsage: 0, clusterName: settings.clusterName, bootNonce: randomBytes(16).toString('hex'),
