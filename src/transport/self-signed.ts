@@ -6,7 +6,7 @@ import { randomBytes, webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import 'reflect-metadata'
 import {
-  BasicConstraintsExtension, cryptoProvider, ExtendedKeyUsage, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension,
+  BasicConstraintsExtension, ExtendedKeyUsage, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension,
   SubjectAlternativeNameExtension, X509CertificateGenerator
 } from '@peculiar/x509'
 import type { KeyPair } from './tls.js'
@@ -28,7 +28,6 @@ export interface SelfSigned {
 }
 
 export async function selfSigned({ names, now, days }: SelfSigned): Promise<KeyPair> {
-  cryptoProvider.set(webcrypto as Parameters<typeof cryptoProvider.set>[0])
   const keys = await webcrypto.subtle.generateKey(KEYS, true, ['sign', 'verify'])
   const serial = randomBytes(SERIAL_BYTES)
   serial.writeUInt8((serial.readUInt8(0) & 0x7f) | 0x40, 0)
