@@ -73,7 +73,7 @@ export class BenchDevice implements Device {
 
 /** `presence unsubscribed juliet@im.test > romeo@im.test <status>no</status>`; a type that is absent is left out. */
 export function short(stanza: Stanza): string {
-  const inside = treesOf(stanza.inside, 'jabber:client').map(String).join('').replaceAll('"', "'")
+  const inside = treesOf(stanza.inside, 'jabber:client').map(String).join('').replaceAll('"', "'").replaceAll(" xmlns='jabber:client'", '')
   const addresses = `${stanza.from?.toString() ?? '-'} > ${stanza.to?.toString() ?? '-'}`
   return [stanza.kind, stanza.type, addresses, inside].filter((part) => part !== '').join(' ')
 }
@@ -149,6 +149,13 @@ export class Bench {
     await this.#life('ended', device)
   }
 
+  /** A stanza that another server sends us. */
+  async arrives(xml: string): Promise<void> {
+    const stanza = readStanza(xml)
+    if (stanza === undefined) throw new Error(`no stanza: ${xml}`)
+    await this.deliver([routed(stanza)])
+  }
+
   async receive(device: BenchDevice, stanza: Stanza): Promise<void> {
     device.index += 1
     const ctx = this.#ctx(device.account, device, { osid: device.session, index: device.index, k: 0 })
@@ -178,7 +185,7 @@ export class Bench {
   async #setPresence(device: BenchDevice, stanza: Stanza): Promise<void> {
     const before = device.priority
     const available = stanza.type === ''
-    const texts = stanza.elements().filter((e) => e.name === 'priority').map((e) => e.getText())
+    const texts = stanza.elements().filter((e) => e.is('priority', 'jabber:client')).map((e) => e.getText())
     device.presence = available ? stanza : undefined
     device.priority = available ? parsePriority(texts) : undefined
     if (available && (before === undefined || (before < 0 && (device.priority ?? -1) >= 0))) await this.#life('available', device)
@@ -245,7 +252,7 @@ export class Bench {
     const fate = whenNoAccount(stanza)
     if (fate === 'bounce') await this.#bouncing(stanza, () => Promise.reject(new StanzaError('cancel', 'service-unavailable')))
     else if (fate === 'unsubscribed' && stanza.from !== undefined) {
-      await this.deliver([routed(Stanza.of({ kind: 'presence', type: 'unsubscribed', from: to.bare, to: stanza.from.bare }))])
+      await this.deliver([routed(Stanza.of({ kind: 'presence', type: 'unsubscribed', from: to.bare, to: stanza.from }))])
     }
   }
 

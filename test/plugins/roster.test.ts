@@ -120,7 +120,7 @@ describe('RFC 6121 §2.5: removing', () => {
     const own = romeo.got()
     expect(own.slice(0, 2)).toEqual([
       'iq result - > romeo@im.test/orchard',
-      `iq set - > romeo@im.test/orchard <query xmlns='${NS}' ver='6'><item jid='juliet@im.test' subscription='remove'/></query>`
+      `iq set - > romeo@im.test/orchard <query xmlns='${NS}' ver='5'><item jid='juliet@im.test' subscription='remove'/></query>`
     ])
     expect(own.at(-1)).toBe('presence unavailable juliet@im.test/balcony > romeo@im.test')
     const hers = juliet.got()
