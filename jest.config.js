@@ -11,6 +11,8 @@ export const shared = {
     '^(\\.{1,2}/.+)\\.js$': '$1'
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/package.json'],
+  globalSetup: '<rootDir>/test/global-setup.js',
+  globalTeardown: '<rootDir>/test/global-teardown.js',
   reporters: ['default', '<rootDir>/test/summary-reporter.cjs'],
   testTimeout: 15_000
 }

@@ -32,7 +32,7 @@ type Kind = DatabaseSettings['kind']
 
 function kindOption(): Option<Kind | 'by-uri'> {
   return {
-    name: '--user-db', kind: 'pgsql | mysql | sqlite | derby', initial: 'by-uri',
+    name: '--user-db', kind: 'pgsql | mysql | sqlite | derby', initial: 'by-uri', example: 'sqlite',
     why: 'Kind of the database; derby means the embedded default (SQLite). When not given, the URI tells.',
     parse(t) {
       if (t.startsWith('tigase.db.jdbc.')) return 'by-uri'
@@ -49,6 +49,7 @@ export const databaseOptions = options({
   uri: {
     ...text('--user-db-uri', '', 'Where it is: jdbc:postgresql://host:port/name?user=..&password=.., jdbc:mysql://.., jdbc:sqlite:path; '
       + 'ssl=require encrypts, ssl=verify checks the certificate too. When not given, ./data/starling.db.'),
+    example: 'jdbc:sqlite:./data/starling.db',
     remarks: (uri: string) => [
       ...(/^jdbc:derby:/i.test(uri) ? ['Derby is not read: accounts are kept in SQLite (./data/starling.db); move them over by hand'] : []),
       ...foreignParameters(uri).map((name) => `parameter ${name} is ignored`)
@@ -65,13 +66,13 @@ const USED = ['user', 'password', 'ssl', 'sslmode', 'usessl', 'requiressl', 'ver
 const HARMLESS = ['useunicode', 'characterencoding', 'autocreateuser', 'create', 'autoreconnect', 'servertimezone', 'tcpkeepalive',
   'allowpublickeyretrieval', 'uselegacydatetimecode', 'sslfactory', 'charset', 'stringtype', 'cacheprepstmts']
 
-const decoded = (part: string): string => {
+const decoded = (part: string): string => part.replace(/(?:%[0-9a-fA-F]{2})+/g, (run) => {
   try {
-    return decodeURIComponent(part)
+    return decodeURIComponent(run)
   } catch {
-    return part
+    return run
   }
-}
+})
 
 /** Parameters by lower-case name; a percent sign that starts no escape stands for itself. */
 function parametersOf(uri: string): ReadonlyMap<string, string> {

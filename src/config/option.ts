@@ -19,6 +19,8 @@ export interface Option<T> {
   readonly secret?: boolean
   /** Variable that gives the value when the command line does not, for secrets: `STARLING_DB_PASSWORD`. */
   readonly environment?: string
+  /** Shown in the example file in place of an empty default. */
+  readonly example?: string
   /** Warnings about a value that is allowed. */
   remarks?(value: T): readonly string[]
 }

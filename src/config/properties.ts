@@ -62,7 +62,7 @@ export function classify(key: string): Line {
   if (name !== undefined) return { kind: 'global', name, domains: domains?.split(',').map((d) => d.trim()) ?? [] }
   const [, full, letter] = /^(.*?)(?:\[([^\]]*)\])?$/s.exec(key) ?? []
   const [component = '', ...path] = (full ?? key).split('/')
-  if (key.startsWith('-') || component === '' || path.length === 0 || path.includes('')) {
+  if (key.startsWith('-') || component === '' || (path.at(-1) ?? '') === '') {
     throw new Error('a key is --name, config-type or component/key')
   }
   if (letter !== undefined && (letter.length !== 1 || !TYPE_LETTERS.includes(letter))) {

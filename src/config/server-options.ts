@@ -85,8 +85,6 @@ function configType(): Option<string> {
 
 export const serverOptions = options({
   configType: configType(),
-  propertyFile: list('--property-file', [], 'Files to read, later ones win; also the variable STARLING_PROPERTY_FILE. '
-    + 'Without it etc/init.properties, else init.properties.', 'list of files'),
   virtualHosts: virtualHosts('--virt-hosts', 'Served domains, each with the flags :tls-required, :register and their opposites '
     + ':-tls-required, :-register; when not given, the name of the node.'),
   admins: bareJids('--admins', 'Accounts with administrator\'s rights.'),

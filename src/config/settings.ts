@@ -32,6 +32,7 @@ export type Check<G> = (values: GroupValues<AllGroups<G>>, complain: (option: st
 
 export interface SettingsInput<G> extends SourcesInput {
   readonly groups: G
+  /** When not given, plugins and their lines are not judged: for commands that only want the database. */
   readonly plugins?: readonly PluginOptions[]
   readonly checks?: readonly Check<G>[]
 }
@@ -45,6 +46,8 @@ export interface Settings<G> {
   readonly files: readonly string[]
   /** Where an option got its value. */
   originOf(option: string): Origin
+  /** By the option's name, for commands that do not know its group; `undefined` when nobody declares it. */
+  valueOf(option: string): unknown
 }
 
 class Reading {
@@ -131,7 +134,7 @@ export function readSettings<G extends Groups>(input: SettingsInput<G>): Setting
   const groups = allGroups(input.groups)
   const options = Object.values<OptionGroup>(groups).flatMap((group) => Object.values(group))
   const byId = knownPlugins(plugins)
-  const isPluginKey = (id: string, key: string): boolean =>
+  const isPluginKey = (id: string, key: string): boolean => input.plugins === undefined ||
     (id === '' ? plugins : [byId.get(id)]).some((one) => Object.values(one?.config ?? {}).some((option) => option.name === key))
   const sources = readSources(input)
   const translated = new Translation(new Set(options.map((option) => option.name)), isPluginKey).run(sources.entries)
@@ -146,6 +149,8 @@ export function readSettings<G extends Groups>(input: SettingsInput<G>): Setting
   const own = values as GroupValues<typeof OWN_GROUPS>
   const flat = new Map(Object.entries<OptionGroup>(groups).flatMap(([name, group]) =>
     Object.entries(group).map(([field, option]) => [option, (values as Record<string, Record<string, unknown>>)[name]?.[field]] as const)))
+  const byName = new Map([...flat].map(([option, value]) => [option.name, value]))
+  if (byName.size < options.length) throw new Error('an option is declared twice')
   const pluginSettings = pluginValues(plugins, translated.plugins, reading)
   if (input.plugins !== undefined) judgePlugins(own.server.plugins, byId, originOf('--sm-plugins'), reading)
   reading.faults.push(...samePorts(flat, originOf))
@@ -153,7 +158,7 @@ export function readSettings<G extends Groups>(input: SettingsInput<G>): Setting
   for (const check of checks) check(values, complain)
   const database = readDatabase(own.database, readFile, complain)
   if (reading.faults.length > 0 || database === undefined) throw new ConfigError(reading.faults)
-  return { values, database, pluginSettings, warnings: reading.warnings, files: sources.files, originOf }
+  return { values, database, pluginSettings, warnings: reading.warnings, files: sources.files, originOf, valueOf: (name) => byName.get(name) }
 }
 
 type Complain = (option: string, problem: string) => void

@@ -77,7 +77,7 @@ export function readSources({ argv, env, readFile }: SourcesInput): Sources {
   const named = entries.findLast((entry) => entry.key === '--property-file')?.value ?? env[FILE_VARIABLE] ?? ''
   const rest = entries.filter((entry) => entry.key !== '--property-file')
   const paths = splitFiles(named)
-  const { files, faults } = paths.length > 0 ? readNamed(paths, readFile) : readUsual(rest.length === 0, readFile)
+  const { files, faults } = paths.length > 0 ? readNamed(paths, readFile) : readUsual(words.length === 0, readFile)
   const texts = files.map(({ path, bytes }) => readProperties(path, decodeProperties(bytes)))
   return {
     files: files.map(({ path }) => path),

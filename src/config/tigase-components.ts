@@ -88,7 +88,7 @@ const LINES: readonly (readonly [string, Rule])[] = [
     ['connections/ports', to('--cl-comp-ports')], ['connections/**', ignored('use --cl-comp-ports, --cluster-listen and --cluster-advertise')]
   ]),
   ['*/incoming-filters', ignored(METRICS)], ['*/outgoing-filters', ignored(METRICS)],
-  ['*/command/*', ignored('there are no ad-hoc commands; rights are --admins')]
+  ['*/command/**', ignored('there are no ad-hoc commands; rights are --admins')]
 ]
 
 const stepFits = (form: string, step: string): boolean => {

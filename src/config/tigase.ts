@@ -30,6 +30,7 @@ const SHARED_TABLE = 'nodes meet in the table cluster_nodes of --user-db-uri; --
 const METRICS = 'read /metrics on the admin listener (--admin-listen)'
 
 export const GLOBALS: Readonly<Record<string, Rule>> = {
+  '--property-file': ignored('name files on the command line or by the variable STARLING_PROPERTY_FILE'),
   '--trusted': ignored('give rights with --admins'),
   '--debug-packages': { to: '--debug', value: (t) => (/^\s*tigase\./.test(t) ? t : undefined), instead: 'there are no Java packages; use --debug' },
   '--test': ignored('there is no test mode; starling demo runs nodes to try things on', OFF),
@@ -69,6 +70,8 @@ export const GLOBALS: Readonly<Record<string, Rule>> = {
   '--stringprep-processor': ignored('addresses follow RFC 7622; there is nothing to choose', /^(simple|libidn)$/i),
   '--ssl-container-class': ignored(JAVA, /SSLContextContainer$/),
   '--ssl-def-cert-domain': ignored('name the file of the certificate that is used by default default.pem', /^default$/i),
+  '--tls-enabled-protocols': ignored('TLS 1.2 and 1.3 are spoken', /^(TLSv1\.[23],?)+$/),
+  '--tls-enabled-ciphers': ignored('the cipher suites are those that Node.js takes for safe'),
   '--tls-jdk-nss-bug-workaround-active': ignored('there is no Java here', OFF),
   '--hardened-mode': { to: '--vhost-tls-required', value: (t) => (OFF.test(t) || t === 'relaxed' ? undefined : 'true') },
   '--s2s-secret': ignored(NO_S2S), '--s2s-skip-tls-hostnames': ignored(NO_S2S),

@@ -32,13 +32,15 @@ const OTHERS: Readonly<Record<string, string>> = {
   'trusted-jids': 'use --admins'
 }
 
+/** RFC 1123 §2.1. */
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
 /** The domain in one form for comparing, or `undefined` when IDNA refuses it. */
 export function preparedDomain(text: string): string | undefined {
   if (!/^[\p{L}\p{N}\p{M}.-]{1,1023}$/u.test(text)) return undefined
   const ascii = domainToASCII(text.replace(/\.$/, ''))
-  return ascii === '' || ascii.length > 253 || ascii.split('.').some((label) => label.length > 63 || label === '')
-    ? undefined
-    : domainToUnicode(ascii)
+  const labels = ascii.split('.')
+  return ascii.length <= 253 && labels.every((label) => LABEL.test(label)) ? domainToUnicode(ascii) : undefined
 }
 
 function host(text: string): VirtualHost {
@@ -83,5 +85,5 @@ function remarks(hosts: readonly VirtualHost[]): readonly string[] {
 }
 
 export function virtualHosts(name: string, why: string): Option<readonly VirtualHost[]> {
-  return { name, kind: 'domains with flags', initial: [], why, parse, print, remarks }
+  return { name, kind: 'domains with flags', initial: [], example: 'example.com', why, parse, print, remarks }
 }

@@ -19,6 +19,14 @@ export interface StanzaKey {
   readonly k: number
 }
 
+/** Codes for `k`. Deliveries that handlers add are numbered from `first` in the order in which the pipeline makes them. */
+export const K = { itself: 0, carbon: 1, answer: 2, push: 3, account: 4, first: 16, max: 255 } as const
+
+/** `(index, k)` as one number in their order: what watermarks and `prev` hold. Fits 48 bits. */
+export function ordinal(key: StanzaKey): number {
+  return key.index * (K.max + 1) + key.k
+}
+
 /** Where one stanza goes on one node. */
 export interface Addressee {
   /** Number of this question; only the answer to the latest ask of a stanza to a node counts. */
@@ -29,7 +37,7 @@ export interface Addressee {
   readonly audience: string
   /** A full JID that must not get it, for example the sender's own device. */
   readonly except: Jid | undefined
-  /** Index of the latest earlier stanza of the origin session to this account that is not closed; 0 if none. */
+  /** `ordinal()` of the latest earlier stanza of the origin session to this account that is not closed; 0 if none. */
   readonly prev: number
   /** Number of the offline row that a taker deletes; 0 if none. */
   readonly row: number
@@ -65,6 +73,8 @@ export interface Mesh {
   readonly viewNo: number
   /** Live nodes, self included. */
   view(): readonly NodeRef[]
+  /** A peer's view is newer than ours: read the table now rather than with the next beat. */
+  refresh?(): void
   /** Queues an envelope on the route lane. Answers come to `onAnswers`. Returns false when the sender should pause. */
   route(to: NodeRef, envelope: Envelope): boolean
   answer(to: NodeRef, key: StanzaKey, answers: readonly Answer[]): void

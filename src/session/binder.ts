@@ -10,6 +10,7 @@ import { StanzaError } from '../xmpp/errors.js'
 import type { HybridClock } from '../xmpp/hlc.js'
 import type { Jid } from '../xmpp/jid.js'
 import { ClientSession, type SessionParts } from './client-session.js'
+import type { SessionSettings } from './options.js'
 import type { Sessions } from './sessions.js'
 
 const SESSION_ID_BYTES = 16
@@ -19,6 +20,7 @@ const RESOURCE_BYTES = 12
 export interface BinderParts extends Omit<SessionParts, 'remove'> {
   readonly sessions: Sessions
   readonly hlc: HybridClock
+  readonly settings: SessionSettings
 }
 
 export function createBinder(parts: BinderParts): Binder {
@@ -28,6 +30,7 @@ export function createBinder(parts: BinderParts): Binder {
   return {
     async bind(identity: Identity, resource: string | undefined, stream: OpenStream): Promise<Bound> {
       const jid = identity.jid.withResource(resource ?? randomBytes(RESOURCE_BYTES).toString('base64url'))
+      if (!sessions.gateOpen) throw new StanzaError('wait', 'resource-constraint', 'This node may not serve at the moment')
       checkLimit(parts, jid)
       const facts = { jid, account: identity, session: randomBytes(SESSION_ID_BYTES).toString('hex'), bound: hlc.next() }
       const session = new ClientSession(facts, stream, sessionParts)

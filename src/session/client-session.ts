@@ -15,9 +15,8 @@ import { JidError, type Jid, type JidCache } from '../xmpp/jid.js'
 import { Stanza, type StanzaKind } from '../xmpp/stanza.js'
 import type { SessionHandler } from './handler.js'
 import { HandledPrefix } from './handled-prefix.js'
-import type { SessionSettings } from './options.js'
 import type { LocalSession } from './sessions.js'
-import { SlowReader } from './slow-reader.js'
+import { HARD_FACTOR, SlowReader, type SlowBounds } from './slow-reader.js'
 import type { Slot } from './slot.js'
 
 export interface SessionParts {
@@ -25,7 +24,7 @@ export interface SessionParts {
   readonly jids: JidCache
   readonly clock: Clock
   readonly deadlines: Deadlines
-  readonly settings: SessionSettings
+  readonly slow: SlowBounds
   /** Takes the session out of the registry. */
   readonly remove: (session: LocalSession) => void
 }
@@ -82,10 +81,8 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     this.address = stream.peer.address
     this.#stream = stream
     this.#parts = parts
-    const { slowBytes, slowSeconds, pendingBytesMax } = parts.settings
-    this.#slow = new SlowReader(
-      { get pendingBytes() { return stream.pendingBytes }, tooSlow: (why) => this.#tooSlow(why) },
-      { slowBytes, slowMs: slowSeconds * 1000, pendingBytesMax }, parts)
+    const watched = { get pendingBytes() { return stream.pendingBytes }, tooSlow: (why: string) => this.#tooSlow(why) }
+    this.#slow = new SlowReader(watched, parts.slow, parts)
   }
 
   get presence(): Stanza | undefined {
@@ -200,10 +197,9 @@ export class ClientSession implements LocalSession, StanzaConsumer {
   #hold(stanza: Stanza, to: Jid | undefined): boolean {
     this.#held?.push({ stanza, to })
     this.#heldBytes += stanza.inside.length + HEAD_BYTES
-    if (this.#heldBytes > this.#parts.settings.pendingBytesMax) {
-      this.#stream.abort(this.#gateOpen ? 'slow-reader' : 'isolated')
-    }
-    return this.#heldBytes <= this.#parts.settings.slowBytes
+    const { slowBytes } = this.#parts.slow
+    if (this.#heldBytes > slowBytes * HARD_FACTOR) this.#stream.abort(this.#gateOpen ? 'slow-reader' : 'isolated')
+    return this.#heldBytes <= slowBytes
   }
 
   #flush(): void {
@@ -249,10 +245,6 @@ export class ClientSession implements LocalSession, StanzaConsumer {
   close(error: StreamError | undefined, reason: StreamClosedReason): void {
     if (this.#gateOpen) this.#stream.close(error, reason)
     else this.#stream.abort(reason)
-  }
-
-  abort(reason: StreamClosedReason): void {
-    this.#stream.abort(reason)
   }
 
   ended(reason: StreamClosedReason): void {

@@ -9,9 +9,10 @@ export interface SlowBounds {
   /** Above this the client must show progress. */
   readonly slowBytes: number
   readonly slowMs: number
-  /** Above this it has lost. */
-  readonly pendingBytesMax: number
 }
+
+/** Above `slowBytes` times this the client has lost at once: many senders wrote a little each. */
+export const HARD_FACTOR = 4
 
 export interface Watched {
   readonly pendingBytes: number
@@ -38,7 +39,7 @@ export class SlowReader implements Timed {
   wrote(bytes: number): void {
     const waiting = this.#watched.pendingBytes
     if (waiting <= this.#bounds.slowBytes) return
-    if (waiting > this.#bounds.pendingBytesMax) return this.#watched.tooSlow(`${waiting} bytes wait`)
+    if (waiting > this.#bounds.slowBytes * HARD_FACTOR) return this.#watched.tooSlow(`${waiting} bytes wait`)
     if (this.#dueAt === Infinity) this.#watch(waiting, this.#clock.now())
     else this.#addedSince += bytes
   }

@@ -37,17 +37,17 @@ const LANGUAGE = /^[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}$/
 export function judgeHeader(header: StreamHeader, context: HeaderContext): HeaderVerdict {
   const lang = header.attrs['xml:lang']
   const facts = {
-    domain: '',
+    domain: servedDomain(header.attrs['to'], context) ?? '',
     claimed: undefined,
     version: header.attrs['version'] === undefined && context.kind !== 'bosh' ? undefined : '1.0',
     lang: lang !== undefined && LANGUAGE.test(lang) ? lang : undefined
   } as const
   try {
     checkNames(header, context.kind)
-    const domain = domainOf(header.attrs['to'], context)
+    checkTo(header.attrs['to'], facts.domain)
     const claimed = claimedOf(header.attrs['from'])
-    const refusal = refusalOf(header, context, { domain, claimed })
-    return { ...facts, domain, claimed: refusal?.condition === 'invalid-from' ? undefined : claimed, refusal }
+    const refusal = refusalOf(header, context, { domain: facts.domain, claimed })
+    return { ...facts, claimed: refusal?.condition === 'invalid-from' ? undefined : claimed, refusal }
   } catch (error) {
     if (error instanceof StreamError) return { ...facts, refusal: error }
     throw error
@@ -57,10 +57,11 @@ export function judgeHeader(header: StreamHeader, context: HeaderContext): Heade
 // RFC 6120 §4.8.1, §4.8.2; RFC 7395 §3.3.2. A BOSH transport has judged its <body/> itself.
 function checkNames(header: StreamHeader, kind: TransportKind): void {
   if (kind === 'bosh') return
-  const [name, ns] = kind === 'websocket' ? ['open', NS_FRAMING] : ['stream', NS_STREAMS]
+  const framed = kind !== 'tcp'
+  const [name, ns] = framed ? ['open', NS_FRAMING] : ['stream', NS_STREAMS]
   if (header.ns !== ns) throw new StreamError('invalid-namespace', `The stream header must be in ${ns}`)
   if (header.name !== name) throw new StreamError('bad-format', `The stream header must be <${name}/>`)
-  if (kind !== 'websocket') checkContent(header.contentNs)
+  if (!framed) checkContent(header.contentNs)
 }
 
 // Without a content namespace as the default one every element names its own (§4.8.2).
@@ -69,14 +70,19 @@ function checkContent(contentNs: string): void {
   throw new StreamError('invalid-namespace', `The content namespace must be ${NS_CLIENT}`)
 }
 
-function domainOf(to: string | undefined, { domains, account }: HeaderContext): string {
+function servedDomain(to: string | undefined, { domains, account }: HeaderContext): string | undefined {
   if (to === undefined) return account?.domain ?? domains.first        // §4.7.2: be liberal with older clients
-  if (to === '' || to.includes('@') || to.includes('/')) {
-    throw new StreamError('improper-addressing', 'The header\'s "to" must be a domain')
-  }
-  const domain = quietJid(to)?.domain
-  if (domain === undefined || !domains.serves(domain)) throw new StreamError('host-unknown')
-  return domain
+  const domain = isDomainOnly(to) ? quietJid(to)?.domain : undefined
+  return domain !== undefined && domains.serves(domain) ? domain : undefined
+}
+
+function checkTo(to: string | undefined, domain: string): void {
+  if (to !== undefined && !isDomainOnly(to)) throw new StreamError('improper-addressing', 'The header\'s "to" must be a domain')
+  if (domain === '') throw new StreamError('host-unknown')
+}
+
+function isDomainOnly(to: string): boolean {
+  return to !== '' && !to.includes('@') && !to.includes('/')
 }
 
 // §4.7.1: a bare JID; a full one is taken for its bare part.

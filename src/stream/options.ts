@@ -1,4 +1,4 @@
-/** What operators may set about streams. Limits on bytes are the transports' (they feed the parser). */
+/** What operators may set about streams. Limits on bytes and the time to the first header are the transports'. */
 import { flag, integer, milliseconds, options, seconds, type Values } from '../config/option.js'
 
 export const streamOptions = options({
@@ -6,8 +6,6 @@ export const streamOptions = options({
     'Clients must use TLS before they log in; a virtual host may say otherwise.'),
   saslPlainWithoutTls: flag('--sasl-plain-without-tls', false,
     'Offers the mechanism PLAIN on connections without TLS too: everybody on the way can read the password.'),
-  headerSeconds: seconds('--c2s-header-timeout', 30, 1, 600,
-    'A connection that has not opened a stream after this time is dropped.'),
   authenticatedSeconds: seconds('--c2s-auth-timeout', 60, 2, 900,
     'A stream that has not logged in after this time since the connection is closed.'),
   bindSeconds: seconds('--c2s-bind-timeout', 15, 1, 600,

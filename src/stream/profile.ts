@@ -25,8 +25,7 @@ export interface Profile {
   readonly domains: Domains
   /** In the order in which they are offered. */
   readonly features: readonly Feature[]
-  /** Milliseconds from the connection to the first header, and to the proof of who it is. */
-  readonly headerMs: number
+  /** Milliseconds from the connection to the proof of who it is. */
   readonly authenticatedMs: number
   /** Milliseconds from that proof to a bound resource. */
   readonly bindMs: number
@@ -46,7 +45,6 @@ export function c2sProfile({ settings, domains, authenticator, binder, extras }:
   return {
     name: 'c2s',
     domains,
-    headerMs: settings.headerSeconds * 1000,
     authenticatedMs: settings.authenticatedSeconds * 1000,
     bindMs: settings.bindSeconds * 1000,
     features: [

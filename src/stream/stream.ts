@@ -34,6 +34,8 @@ export interface StreamParts {
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly log: Log
+  /** The stream has ended. */
+  readonly over: (stream: Stream) => void
 }
 
 const ID_BYTES = 16
@@ -46,6 +48,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   readonly #transport: Transport
   readonly #profile: Profile
   readonly #deadlines: Deadlines
+  readonly #over: (stream: Stream) => void
   readonly #startedAt: number
   readonly #negotiators = new Map<Feature, Negotiator>()
   #state: StreamState = { kind: 'opening' }
@@ -63,17 +66,18 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   #received = 0
   #sent = 0
 
-  constructor(transport: Transport, { profile, clock, deadlines, log }: StreamParts) {
+  constructor(transport: Transport, { profile, clock, deadlines, log, over }: StreamParts) {
     this.#transport = transport
     this.#profile = profile
     this.#deadlines = deadlines
+    this.#over = over
     this.kind = transport.kind
     this.form = transport.form
     this.clock = clock
     this.log = log.child({ address: transport.peer.address, transport: transport.kind })
     this.#flags = { secure: transport.peer.secure, authenticated: false, bound: false }
     this.#startedAt = clock.now()
-    this.#deadline = this.#startedAt + profile.headerMs
+    this.#deadline = this.#startedAt + profile.authenticatedMs
   }
 
   /** Begins to listen. */
@@ -137,7 +141,6 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#lang = verdict.lang
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
-    if (!this.#flags.authenticated) this.#expect(this.#startedAt + this.#profile.authenticatedMs)
     this.#transport.send(featuresText(this.form, offers(this.#profile.features, this)))
     this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
   }
@@ -353,6 +356,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#deadline = Infinity
     this.#deadlines.forget(this)
     this.#negotiators.clear()
+    this.#over(this)
     closingLine(this.log, {
       reason, condition, detail, stream: this.#id, jid: (this.#jid ?? this.#identity?.jid)?.toString(),
       seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent

@@ -84,7 +84,7 @@ function prolog(d: Buffer): number {
 /** A tag must begin here. */
 function checkTagAt(d: Buffer, at: number): void {
   if (at + 1 >= d.length) throw malformed('a document that ends too early')
-  if (d[at] !== LT) refuseText(d, at, d.length, 'not-well-formed')
+  if (d[at] !== LT) refuseText(d, at, 'not-well-formed')
   const byte = d[at + 1]
   if (byte !== BANG && byte !== QUESTION) return
   refuseMarkup(d, at, d.length, 'not-well-formed')

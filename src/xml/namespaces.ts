@@ -14,7 +14,8 @@ export const NS_COMPONENT = 'jabber:component:accept'
 
 /** Namespaces of the stream itself, which have no business inside a stanza (RFC 6120 §4.8.1, RFC 7395 §3.3.2). */
 export function isReserved(ns: string): boolean {
-  return ns === NS_STREAMS || ns === NS_FRAMING
+  const name = ns.trim()   // as some receivers' parsers do
+  return name === NS_STREAMS || name === NS_FRAMING
 }
 
 /** RFC 6120 §4.8.5: what receivers may take for granted about the prefix `stream`. */

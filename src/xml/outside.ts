@@ -1,9 +1,9 @@
 /** What stands outside of elements and is no white space: always a fault; here one finds which. */
 import { BLANK, OPEN_BRACKET, QUESTION, SPACE } from './characters.js'
-import { badEncoding, malformed, restricted } from './faults.js'
+import { malformed, restricted } from './faults.js'
 import { XmlFault } from './raw.js'
 import { refuseInstruction } from './scanner.js'
-import { sequence } from './utf8.js'
+import { checkLead } from './utf8.js'
 
 /** Position after white space. */
 export function skipBlank(d: Buffer, at: number, end: number): number {
@@ -12,12 +12,11 @@ export function skipBlank(d: Buffer, at: number, end: number): number {
   return i
 }
 
-/** Text where none may be: `bad-format` in a stream that is open (RFC 6120 §4.9.3.1), not XML at all before the root. */
-export function refuseText(d: Buffer, at: number, end: number, condition: 'bad-format' | 'not-well-formed'): never {
+/** Text where none may be, known by its first byte: `bad-format` in a stream that is open (RFC 6120 §4.9.3.1), not XML at all before the root. */
+export function refuseText(d: Buffer, at: number, condition: 'bad-format' | 'not-well-formed'): never {
   const byte = d[at] as number
   if (byte < SPACE) throw malformed('a control character')
-  if (byte >= 0xfe) throw badEncoding('a byte that begins no UTF-8 character')
-  if (byte >= 0x80) sequence(d, at, end)
+  if (byte >= 0x80) checkLead(byte)
   throw new XmlFault(condition, 'text outside of all elements')
 }
 

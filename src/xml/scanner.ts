@@ -6,7 +6,7 @@
 import {
   AMP, APOS, BANG, BLANK, C2, CDATA, CLOSE_BRACKET, CR, DEL, GT, LT, NAME, OPEN_BRACKET, QUESTION, QUOTE, SLASH, TEXT
 } from './characters.js'
-import { malformed, restricted, tooMuch } from './faults.js'
+import { badPrefix, malformed, restricted, tooMuch } from './faults.js'
 import { Prefixes, checkDefault, isReserved, checkStreamPrefix } from './namespaces.js'
 import type { ChildName, XmlLimits } from './raw.js'
 import { isNumeric, skipReference } from './reference.js'
@@ -307,7 +307,7 @@ export class Scanner {
     this.prefixes.enter(d, tag, tag.limits)
     const prefix = tag.prefix(d)
     if (prefix === '') return ns
-    if (prefix === 'xml') throw malformed('an element with the prefix xml')
+    if (prefix === 'xml') throw badPrefix('an element with the prefix xml')   // well-formed, but no declaration can repeat it
     const own = this.prefixes.resolve(prefix)
     if (top > 0) checkStreamPrefix(prefix, own)   // X38; of roots the assembly judges
     return own

@@ -156,7 +156,7 @@ export class StreamParser {
     this.#skipBlank()
     const { data, from, end, size } = this.#held
     if (size === 0) return false
-    if (data[from] !== LT) refuseText(data, from, end, 'not-well-formed')   // BOM: X26; HTTP: S11
+    if (data[from] !== LT) refuseText(data, from, 'not-well-formed')   // BOM: X26; HTTP: S11
     if (size < 2) return false
     if (data[from + 1] === SLASH) throw malformed('an end tag without start tag')
     if (isSpecial(data[from + 1] as number)) {
@@ -192,7 +192,7 @@ export class StreamParser {
     this.#skipBlank()
     const { data, from, end, size } = this.#held
     if (size === 0) return false
-    if (data[from] !== LT) refuseText(data, from, end, 'bad-format')   // RFC 6120 §4.9.3.1, S24
+    if (data[from] !== LT) refuseText(data, from, 'bad-format')   // RFC 6120 §4.9.3.1, S24
     if (size < 2) return false
     if (data[from + 1] === SLASH) return this.#endTag()
     if (isSpecial(data[from + 1] as number)) {

@@ -54,13 +54,14 @@ export class StartTag {
     this.count = 0
     this.defaultNs = -1
     this.empty = false
+    this.odd = false
     const i = this.#name(d, at + 1, end)
     if (i >= end) return 0
     this.nameFrom = at + 1
     this.nameColon = this.#colon
     this.nameTo = i
     this.prefixed = this.#colon !== 0
-    this.odd = this.prefixed
+    if (this.prefixed) this.odd = true
     return this.#attributes(d, i, end)
   }
 

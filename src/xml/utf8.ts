@@ -18,8 +18,13 @@ export function sequence(d: Buffer, at: number, end: number): number {
   return length
 }
 
-function lengthOf(lead: number): number {
+/** May this byte begin a character of several bytes? */
+export function checkLead(lead: number): void {
   if (lead < 0xc2 || lead > 0xf4) throw badEncoding('a byte that begins no UTF-8 character')
+}
+
+function lengthOf(lead: number): number {
+  checkLead(lead)
   if (lead < 0xe0) return 2
   return lead < 0xf0 ? 3 : 4
 }

@@ -69,7 +69,7 @@ export class NodeProcess {
       if (!line.includes(`"${event}"`)) return []
       try {
         const fields = JSON.parse(line) as Record<string, unknown>
-        return fields['msg'] === event ? [fields] : []
+        return fields['event'] === event ? [fields] : []
       } catch {
         return []
       }

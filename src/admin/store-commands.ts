@@ -1,0 +1,89 @@
+/**
+ * Commands that work on the database alone: opens it by the settings of the node, does one thing, closes it.
+ */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { DatabaseSettings } from '../config/database.js'
+import { parseJid } from '../xmpp/jid.js'
+import { openStore, type OpenStore } from '../storage/open.js'
+import { createLogs } from '../telemetry/pino-log.js'
+import type { UserAction } from './cli.js'
+import { fenceNode, showNodes, type ClusterPorts } from './cluster-nodes.js'
+import { clusterTest } from './cluster-test.js'
+import { CommandError, EXIT } from './exit-codes.js'
+import { keysOf } from './password-keys.js'
+import { readPassword } from './read-password.js'
+import { addUser, changePassword, deleteUser, listUsers, type UserPorts } from './user.js'
+
+/** What of the settings these commands look at. */
+export interface CommandSettings {
+  readonly database: DatabaseSettings
+  readonly domains: readonly string[]
+  readonly clusterName: string
+}
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`)
+
+async function withStore<T>(settings: CommandSettings, work: (open: OpenStore) => Promise<T>): Promise<T> {
+  const { database } = settings
+  if (database.kind === 'sqlite') mkdirSync(dirname(database.file), { recursive: true })
+  const logs = createLogs({ level: 'warn', format: 'text', destination: process.stderr })
+  const open = await openStore(database, logs.room('storage'))
+  try {
+    await open.migrate()
+    return await work(open)
+  } finally {
+    await open.close()
+    logs.stop()
+  }
+}
+
+export function userCommand(settings: CommandSettings, action: UserAction, words: readonly string[]): Promise<number> {
+  const [address = '', password] = words
+  return withStore(settings, async ({ store, cluster }) => {
+    const ports: UserPorts = { accounts: store.accounts, cluster, domains: settings.domains, print, readPassword }
+    switch (action) {
+      case 'add': await addUser(ports, address, password); break
+      case 'passwd': await changePassword(ports, address, password); break
+      case 'delete': await deleteUser(ports, address); break
+      case 'list': await listUsers(ports, words[0]); break
+      default: return action satisfies never
+    }
+    return EXIT.ok
+  })
+}
+
+const clusterPorts = ({ clusterName }: CommandSettings, open: OpenStore): ClusterPorts =>
+  ({ tables: open.cluster, clusterName, print, pause: (ms) => pause(ms) })
+
+export const nodesCommand = (settings: CommandSettings, json: boolean): Promise<number> => withStore(settings, async (open) => {
+  await showNodes(clusterPorts(settings, open), json)
+  return EXIT.ok
+})
+
+export const fenceCommand = (settings: CommandSettings, name: string, incarnation: number): Promise<number> =>
+  withStore(settings, async (open) => {
+    await fenceNode(clusterPorts(settings, open), name, incarnation)
+    return EXIT.ok
+  })
+
+export const testCommand = (settings: CommandSettings, given: string | undefined): Promise<number> => withStore(settings, async ({ store, cluster }) => {
+  const domain = given ?? settings.domains[0]
+  if (domain === undefined) throw new CommandError('name a served domain: starling cluster test example.com', EXIT.usage)
+  const green = await clusterTest(domain, {
+    nodes: () => cluster.rows(settings.clusterName),
+    print,
+    async createAccount({ user, password }) {
+      const jid = parseJid(`${user}@${domain}`)
+      await store.accounts.create(jid, await keysOf(password) ?? [])
+      await cluster.notify('account-added', jid.toString())
+    },
+    async removeAccount({ user }) {
+      const jid = parseJid(`${user}@${domain}`)
+      await store.accounts.remove(jid)
+      await cluster.notify('account-removed', jid.toString())
+    }
+  })
+  return green ? EXIT.ok : EXIT.failed
+})

@@ -1,0 +1,184 @@
+/**
+ * The beat of one life: each second renew our row, read all rows and notices, fence who stood still. Feeds
+ * `membership.ts` and `gate.ts` with what came back and when it was asked.
+ */
+import type { ClusterTables, Life as TableLife, NodeRow, NodeServices, NodeState } from '../storage/cluster-tables.js'
+import type { Cancel, Clock } from '../telemetry/clock.js'
+import type { Log } from '../telemetry/log.js'
+import { Gate } from './gate.js'
+import { LoadMeter } from './load.js'
+import { BEAT_MS, Membership, type MemberEvent } from './membership.js'
+
+/** A renewal without an answer for this long counts as failed, though its answer still counts when it comes. */
+const HUNG_MS = 2500
+
+export interface BeatParts {
+  readonly tables: ClusterTables
+  readonly clock: Clock
+  readonly log: Log
+  readonly clusterName: string
+  readonly life: TableLife
+  links(): number
+  events(events: readonly MemberEvent[]): void
+  /** A life that we have fenced. */
+  suspect(row: NodeRow): void
+  notice(kind: string, subject: string): void
+  gate(open: boolean): void
+  /** Our own life was fenced, or its row is gone. */
+  over(): void
+}
+
+export class Beat {
+  readonly membership: Membership
+  readonly gate: Gate
+  #state: NodeState = 'joining'
+  #open = true
+  #away = false
+  #stopped = false
+  #sentAt: number | undefined
+  #again = false
+  #timer: Cancel | undefined
+  readonly #load: LoadMeter
+
+  constructor(private readonly parts: BeatParts, private notice: number) {
+    this.membership = new Membership(parts.life.hostname)
+    this.gate = new Gate(parts.clock.now())
+    this.#load = new LoadMeter(parts.clock)
+  }
+
+  get state(): NodeState {
+    return this.#state
+  }
+
+  get databaseAway(): boolean {
+    return this.#away
+  }
+
+  async start(): Promise<void> {
+    await this.now()
+    this.#timer = this.parts.clock.every(BEAT_MS, () => this.#onTime())
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.()
+  }
+
+  /** Decides, and tells a change after this turn: the asker may be in the middle of a read. */
+  serving(): boolean {
+    const open = this.gate.serving(this.parts.clock.now())
+    if (open !== this.#open) {
+      this.#open = open
+      if (open) this.parts.log.info({}, 'cluster.serving')
+      else this.parts.log.warn({ databaseAway: this.#away, links: this.parts.links() }, 'cluster.isolated')
+      queueMicrotask(() => this.parts.gate(open))
+    }
+    return open
+  }
+
+  ponged(sentAt: number): void {
+    this.gate.ponged(sentAt)
+    this.serving()
+  }
+
+  /** A beat out of turn; when one is under way another follows it. */
+  async now(): Promise<void> {
+    if (this.#stopped) return
+    if (this.#sentAt !== undefined) {
+      this.#again = true
+      return
+    }
+    this.#sentAt = this.parts.clock.now()
+    try {
+      await this.#once(this.#sentAt)
+    } catch (error) {
+      this.#failed(this.#sentAt, error instanceof Error ? error.message : String(error))
+    } finally {
+      const again = this.#again
+      this.#sentAt = undefined
+      this.#again = false
+      if (again) void this.now()
+    }
+  }
+
+  /** The row of a node, as last read or read now. */
+  async row(name: string, fresh: boolean): Promise<NodeRow | undefined> {
+    if (fresh) {
+      try {
+        await this.#read()
+      } catch (error) {
+        this.parts.log.debug({ error }, 'cluster.read') // the database is away: what we know must do
+      }
+    }
+    return this.membership.row(name)
+  }
+
+  async setState(state: 'up' | 'draining' | 'left', services?: NodeServices): Promise<boolean> {
+    const done = await this.parts.tables.setState(this.parts.life, state, services)
+    if (done) this.#state = state
+    return done
+  }
+
+  /** A death certificate: fences that life whatever its beat does. @returns its row, nothing if it was over already */
+  async fence(name: string, incarnation: number): Promise<NodeRow | undefined> {
+    return fenceLife(this.parts.tables, this.parts.clusterName, name, incarnation)
+  }
+
+  #onTime(): void {
+    if (this.#sentAt === undefined) void this.now()
+    else if (this.parts.clock.now() - this.#sentAt > HUNG_MS) this.#failed(this.#sentAt, 'no answer')
+  }
+
+  async #once(sentAt: number): Promise<void> {
+    const { tables, life, clock } = this.parts
+    const renewed = await tables.renew(life, { ...this.#load.read(), links: this.parts.links() })
+    if (this.#stopped) return
+    if (!renewed) return this.parts.over()
+    this.membership.renewed(sentAt, clock.now())
+    this.gate.renewed(sentAt)
+    this.serving()
+    if (this.#away) this.parts.log.info({}, 'cluster.database.back')
+    this.#away = false
+    await this.#read()
+    for (const row of this.membership.suspects(clock.now())) {
+      if (!this.#stopped && await tables.fence(row)) this.parts.suspect(row)
+    }
+    await this.#notices()
+  }
+
+  async #read(): Promise<void> {
+    const sentAt = this.parts.clock.now()
+    const rows = await this.parts.tables.rows(this.parts.clusterName)
+    if (!this.#stopped) this.parts.events(this.membership.read(rows, sentAt, this.parts.clock.now()))
+  }
+
+  async #notices(): Promise<void> {
+    for (const notice of await this.parts.tables.notices(this.notice)) {
+      this.notice = Math.max(this.notice, notice.id)
+      if (!this.#stopped) this.parts.notice(notice.kind, notice.subject)
+    }
+  }
+
+  #failed(sentAt: number, error: string): void {
+    if (this.#stopped) return
+    this.membership.renewalFailed(this.parts.clock.now())
+    this.gate.renewalFailed(sentAt)
+    this.serving()
+    if (!this.#away) this.parts.log.error({ error }, 'cluster.database.away')
+    this.#away = true
+  }
+}
+
+const FENCE_TRIES = 3
+
+/** Fences one life by its row as read just now; its last beat may come between, so it tries more than once. */
+export async function fenceLife(
+  tables: Pick<ClusterTables, 'rows' | 'fence'>, clusterName: string, name: string, incarnation: number
+): Promise<NodeRow | undefined> {
+  for (let tries = 0; tries < FENCE_TRIES; tries++) {
+    const row = (await tables.rows(clusterName)).find((other) => other.hostname === name && other.incarnation === incarnation)
+    if (row === undefined || row.state === 'fenced' || row.state === 'left') return undefined
+    if (await tables.fence(row)) return row
+  }
+  return undefined
+}

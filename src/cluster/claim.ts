@@ -1,0 +1,70 @@
+/**
+ * Taking a node's name at start: a held name is watched on our own clock; its holder is replaced only when its beat
+ * stood still for as long as any node's must before it is fenced.
+ */
+import type { ClaimResult, ClusterTables, NodeClaim, NodeRow } from '../storage/cluster-tables.js'
+import type { Clock } from '../telemetry/clock.js'
+import type { Log } from '../telemetry/log.js'
+import { BEAT_MS, Membership } from './membership.js'
+
+/** This node may not start, or not go on. 75: try again later. 78: the configuration must be changed. */
+export class StartRefused extends Error {
+  constructor(readonly exitCode: 75 | 78, message: string) {
+    super(message)
+    this.name = 'StartRefused'
+  }
+}
+
+export type Claimed = Extract<ClaimResult, { outcome: 'claimed' }>
+
+export interface ClaimParts {
+  readonly tables: Pick<ClusterTables, 'claim' | 'rows'>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** @throws StartRefused when another live process or another cluster has the name */
+export async function takeName(claim: NodeClaim, parts: ClaimParts): Promise<Claimed> {
+  let replacing: NodeRow | undefined
+  for (;;) {
+    const result = await parts.tables.claim(claim, replacing)
+    switch (result.outcome) {
+      case 'claimed': return result
+      case 'other-cluster': throw otherCluster(claim, result.by)
+      case 'held':
+        parts.log.info({ node: claim.hostname, holder: result.by.advertise, state: result.by.state }, 'cluster.name-held')
+        replacing = await watch(result.by, parts)
+        break
+      default: return result satisfies never
+    }
+  }
+}
+
+function otherCluster(claim: NodeClaim, by: NodeRow): StartRefused {
+  return new StartRefused(78, `the node name ${claim.hostname} belongs to the cluster "${by.clusterName}" in this database, ` +
+    `this node is configured for "${claim.clusterName}": choose another --tigase-primary-address or set --cluster-name`)
+}
+
+/** Resolves with the row when its beat stood still long enough, with nothing when the name is free again. */
+async function watch(holder: NodeRow, parts: ClaimParts): Promise<NodeRow | undefined> {
+  const { tables, clock } = parts
+  const membership = new Membership('')
+  const seenAt = clock.now()
+  membership.read([holder], seenAt, seenAt)
+  for (;;) {
+    await new Promise<void>((resolve) => void clock.after(BEAT_MS, resolve))
+    const sentAt = clock.now()
+    const row = (await tables.rows(holder.clusterName)).find((other) => other.hostname === holder.hostname)
+    if (row === undefined || row.state === 'left' || row.state === 'fenced') return undefined
+    if (row.incarnation !== holder.incarnation || row.beat !== holder.beat) throw held(row)
+    membership.renewed(sentAt, clock.now())
+    membership.read([row], sentAt, clock.now())
+    if (membership.suspects(clock.now()).length > 0) return row
+  }
+}
+
+function held(row: NodeRow): StartRefused {
+  return new StartRefused(75, `the node name ${row.hostname} is held by a live node (life ${row.incarnation}, links at ` +
+    `${row.advertise}, host ${row.hostId}, version ${row.version}): stop it, or give this node a name of its own ` +
+    'with --tigase-primary-address')
+}

@@ -1,0 +1,66 @@
+/** Frames of the lanes, to whom they concern. Bodies are decoded here; what does not fit closes the link. */
+import type { MeshHandlers } from '../router/envelope.js'
+import type { NodeRef } from '../router/strategy.js'
+import type { Log } from '../telemetry/log.js'
+import type { BoshExchange } from './bosh.js'
+import { FrameFault } from './bytes.js'
+import { decodeAnswer, decodeRoute, encodeAnswer, linkJid } from './envelope-codec.js'
+import { FRAME, type FrameWriter, type RawFrame } from './frames.js'
+import { decodeBound, decodeFence, decodeInvalidate } from './link-frames.js'
+import type { Peer } from './peer.js'
+
+export interface DispatchParts {
+  readonly handlers: MeshHandlers
+  readonly frames: FrameWriter
+  readonly log: Log
+  readonly bosh: BoshExchange
+  registration(from: NodeRef, message: Buffer): void
+  /** Another node says that this life was fenced. */
+  fence(node: NodeRef): void
+}
+
+/** Which lane each type belongs to: elsewhere it would overtake what it must follow. */
+const LANE_OF: Readonly<Record<number, number>> = {
+  [FRAME.ROUTE]: 1, [FRAME.BOSH_REQUEST]: 1, [FRAME.BOSH_ANSWER]: 1,
+  [FRAME.ANSWER]: 2,
+  [FRAME.REG]: 3, [FRAME.BOUND]: 3, [FRAME.FENCE]: 3, [FRAME.INVALIDATE]: 3
+}
+
+export function dispatch(peer: Peer, frame: RawFrame, parts: DispatchParts): void {
+  const lane = LANE_OF[frame.type]
+  if (lane === undefined && frame.optional) return
+  if (lane !== frame.lane) throw new FrameFault(`frame type ${frame.type} in lane ${frame.lane}`)
+  const { handlers } = parts
+  switch (frame.type) {
+    case FRAME.ROUTE: return route(peer, frame, parts)
+    case FRAME.ANSWER: {
+      const { key, answers } = decodeAnswer(frame.body)
+      return handlers.answers(peer.node, key, answers)
+    }
+    case FRAME.BOUND: {
+      const { jid, hlc } = decodeBound(frame.body)
+      return handlers.bound(peer.node, linkJid(jid), hlc)
+    }
+    case FRAME.INVALIDATE: {
+      const { cache, key } = decodeInvalidate(frame.body)
+      return handlers.invalidate(cache, key)
+    }
+    case FRAME.REG:
+      if (peer.floods(frame.seq)) throw new FrameFault('a second REG before the first was acknowledged')
+      return parts.registration(peer.node, Buffer.from(frame.body))
+    case FRAME.FENCE: return parts.fence(decodeFence(frame.body))
+    case FRAME.BOSH_REQUEST: return parts.bosh.request(peer, frame.body)
+    case FRAME.BOSH_ANSWER: return parts.bosh.answer(peer, frame.body)
+    default: throw new FrameFault(`frame type ${frame.type} is not known`)
+  }
+}
+
+/** A stanza that cannot be read is refused, so that its sender hears of it; the link stays. */
+function route(peer: Peer, frame: RawFrame, parts: DispatchParts): void {
+  const envelope = decodeRoute(frame.body)
+  if ('stanza' in envelope) return parts.handlers.envelope(peer.node, envelope)
+  parts.log.error({ node: peer.node.name, why: envelope.why }, 'cluster.route.unreadable')
+  const verdict = { kind: 'reject', why: 'error', type: 'modify', condition: 'bad-request' } as const
+  const answers = envelope.asks.map((ask) => ({ ask, verdict }))
+  peer.channel.send(2, encodeAnswer(parts.frames, envelope.key, answers))
+}

@@ -1,0 +1,44 @@
+/**
+ * All options of all rooms, gathered: the configuration, the manual and the example file know them from here.
+ */
+import { readFileSync } from 'node:fs'
+import type { Section } from './config/generate.js'
+import { allGroups, readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
+import { sessionOptions } from './session/options.js'
+import { streamOptions } from './stream/options.js'
+import { addressLimitOptions, doorOptions, httpLimitOptions, streamLimitOptions, tlsOptions } from './transport/options.js'
+
+/** In the order of the manual. */
+export const GROUPS = {
+  doors: doorOptions,
+  tls: tlsOptions,
+  stream: streamOptions,
+  session: sessionOptions,
+  streamLimits: streamLimitOptions,
+  addressLimits: addressLimitOptions,
+  httpLimits: httpLimitOptions
+}
+
+const TITLES: Readonly<Record<keyof ReturnType<typeof allGroups<typeof GROUPS>>, string>> = {
+  server: 'Domains, plugins, logging',
+  database: 'Database',
+  doors: 'Ports, addresses, proxies',
+  tls: 'Certificates',
+  stream: 'Streams and login',
+  session: 'Sessions',
+  streamLimits: 'Limits of one connection',
+  addressLimits: 'Limits of all connections',
+  httpLimits: 'HTTP, WebSocket and BOSH'
+}
+
+/** For the manual and the example file. */
+export const sections = (): readonly Section[] =>
+  Object.entries(allGroups(GROUPS)).map(([name, group]) => ({ title: TITLES[name as keyof typeof TITLES], group }))
+
+export type ServerSettings = Settings<typeof GROUPS>
+
+/** Throws `ConfigError`. Without `plugins` their lines are not judged. */
+export function settingsOf(argv: readonly string[], plugins?: readonly PluginOptions[], checks: readonly Check<typeof GROUPS>[] = []): ServerSettings {
+  const input = { groups: GROUPS, checks, argv, env: process.env, readFile: (path: string) => readFileSync(path) }
+  return readSettings(plugins === undefined ? input : { ...input, plugins })
+}

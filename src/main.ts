@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+/** Arguments in, exit code out. Each command loads what it needs when it runs. */
+import { readFileSync } from 'node:fs'
+import { runCli, type Actions } from './admin/cli.js'
+import type { CommandSettings } from './admin/store-commands.js'
+
+const commands = (): Promise<typeof import('./admin/store-commands.js')> => import('./admin/store-commands.js')
+
+async function settingsFor(argv: readonly string[]): Promise<CommandSettings> {
+  const { settingsOf } = await import('./groups.js')
+  const settings = settingsOf(argv)
+  return {
+    database: settings.database,
+    domains: settings.values.server.virtualHosts.map((host) => host.domain),
+    clusterName: String(settings.valueOf('--cluster-name') ?? 'starling')
+  }
+}
+
+const actions: Actions = {
+  run: async (settings, mode) => (await import('./server.js')).runServer(settings, mode),
+  demo: async (options) => (await import('./server.js')).runDemo(options),
+  user: async (action, words, settings) => (await commands()).userCommand(await settingsFor(settings), action, words),
+  clusterNodes: async (json, settings) => (await commands()).nodesCommand(await settingsFor(settings), json),
+  clusterTest: async (domain, settings) => (await commands()).testCommand(await settingsFor(settings), domain),
+  clusterFence: async (name, incarnation, settings) => (await commands()).fenceCommand(await settingsFor(settings), name, incarnation)
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+process.exitCode = await runCli(process.argv.slice(2), version, actions, {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text)
+})

@@ -1,0 +1,235 @@
+/**
+ * The destination's half: which devices of this node take a stanza, each exactly once and in order (I5). Owns the
+ * watermarks' rule and the stanzas that wait for a device to finish reading what was stored for it.
+ */
+import { Drop, type Delivery } from '../pipeline/api.js'
+import type { Pipeline } from '../pipeline/compile.js'
+import { HandlerContext, type Services } from '../pipeline/context.js'
+import { audienceOf, runDelivering } from '../pipeline/run.js'
+import { eligible } from '../rules/addressing.js'
+import type { Session } from '../session/session.js'
+import type { LogRecord, StableLog } from '../session/stable-log.js'
+import type { Jid } from '../xmpp/jid.js'
+import type { Stanza } from '../xmpp/stanza.js'
+import { ordinal, type Mesh, type StanzaKey, type Verdict } from './envelope.js'
+import type { Eventually } from './eventually.js'
+import type { LocalSessions } from './local-sessions.js'
+import { Parking } from './parking.js'
+import type { OfflineRows } from './offline-rows.js'
+import type { Shown } from './shown.js'
+import type { NodeRef } from './strategy.js'
+
+/** One question to the devices of this node. */
+export interface Offer {
+  readonly key: StanzaKey
+  readonly stanza: Stanza
+  readonly address: Jid
+  readonly audience: string
+  readonly except: Jid | undefined
+  readonly prev: number
+  readonly row: number
+  readonly state: boolean
+  readonly readdress: boolean
+  /** The life that asks; `undefined` when it is this one. */
+  readonly owner: NodeRef | undefined
+}
+
+export interface AcceptanceDeps {
+  readonly sessions: LocalSessions
+  readonly pipeline: Pipeline
+  readonly services: Services
+  readonly mesh: Mesh
+  readonly stableLog: StableLog
+  readonly shown: Shown
+  readonly rows: OfflineRows
+  /** Sends what a handler gives instead of, or besides, a stanza. */
+  readonly send: (deliveries: readonly Delivery[]) => void
+}
+
+const NONE: Verdict = { kind: 'none' }
+const GAP: Verdict = { kind: 'reject', why: 'gap' }
+
+/** Origin sessions that one device remembers; beyond half of it the one that has been silent for longest is forgotten. */
+const WATERMARKS_MAX = 4_096
+
+export class Acceptance {
+  readonly #deps: AcceptanceDeps
+  readonly #parking: Parking<Offer>
+  readonly #outNo = new WeakMap<Session, number>()
+  /** All that is in the log is stable when this is `true`. */
+  #stable: true | Promise<void> = true
+
+  constructor(deps: AcceptanceDeps) {
+    this.#deps = deps
+    this.#parking = new Parking((offer) => this.#decide(offer))
+  }
+
+  /** Until `opened`, what arrives for the device waits, so that stored messages come first. */
+  opening(session: Session): void {
+    this.#parking.close(session.account.jid.toString(), session)
+  }
+
+  opened(session: Session): void {
+    this.#parking.open(session.account.jid.toString(), session, this.#deps.mesh.serving())
+  }
+
+  /** This node may serve again. */
+  ungate(): void {
+    this.#parking.releaseAll()
+  }
+
+  get parked(): number {
+    return this.#parking.size
+  }
+
+  offer(offer: Offer): Eventually<Verdict> {
+    if (!this.#deps.mesh.serving() || (!offer.state && this.#parking.closed(offer.address))) {
+      return this.#parking.park(offer, offer.stanza.inside.length)
+    }
+    return this.#decide(offer)
+  }
+
+  /** A stored stanza for a device that is opening: by its row and its key, past those that wait (D.7b, Bind). */
+  takeStored(session: Session, stanza: Stanza, row: number, key: StanzaKey | undefined): void {
+    if (!this.#deps.rows.take(session, row)) return
+    if (key !== undefined) {
+      const { watermarks } = session
+      watermarks.set(key.osid, Math.max(watermarks.get(key.osid) ?? 0, ordinal(key)))
+    }
+    const stable = this.#write(session, { stanza, key, to: undefined })
+    if (stable === true) this.#deps.rows.taken(session, row)
+    else void stable.then(() => this.#deps.rows.taken(session, row), () => undefined)
+  }
+
+  #decide(offer: Offer): Eventually<Verdict> {
+    const takers = this.#eligible(offer)
+    if (takers.length === 0) return NONE
+    if (offer.stanza.kind === 'presence' && offer.stanza.type === 'probe') return this.#answerProbe(offer, takers)
+    if (offer.state) return this.#giveState(offer, takers)
+    const { osid } = offer.key
+    if (offer.prev > 0 && takers.some((session) => offer.prev > (session.watermarks.get(osid) ?? 0))) return GAP
+    return this.#give(offer, takers)
+  }
+
+  #give(offer: Offer, takers: readonly Session[]): Eventually<Verdict> {
+    const { osid } = offer.key
+    const number = ordinal(offer.key)
+    for (const session of takers) {
+      const { watermarks } = session
+      if (number <= (watermarks.get(osid) ?? 0)) continue
+      if (watermarks.size > WATERMARKS_MAX / 2) trim(watermarks, osid)
+      watermarks.set(osid, number)
+      this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer) })
+    }
+    const verdict: Verdict = { kind: 'accept', sessions: takers.map((session) => session.session) }
+    if (this.#stable === true) return this.#accepted(offer, takers, verdict)
+    return this.#stable.then(() => this.#accepted(offer, takers, verdict))
+  }
+
+  #accepted(offer: Offer, takers: readonly Session[], verdict: Verdict): Verdict {
+    if (offer.row > 0 && takers[0] !== undefined) this.#deps.rows.remove(takers[0].account, offer.row)
+    return verdict
+  }
+
+  #giveState(offer: Offer, takers: readonly Session[]): Verdict {
+    for (const session of takers) {
+      if (offer.stanza.kind === 'presence' && !this.#isNews(session, offer)) continue
+      this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer) })
+    }
+    return { kind: 'accept', sessions: [] }
+  }
+
+  #isNews(session: Session, { stanza, owner }: Offer): boolean {
+    const late = owner !== undefined && stanza.type === 'unavailable' && stanza.from !== undefined &&
+      this.#deps.sessions.byFull(stanza.from)?.presence !== undefined
+    return !late && this.#deps.shown.passes(session, stanza, owner)
+  }
+
+  /** RFC 6121 §4.3.2: each node answers for its own devices; whether the asker may know was decided at its node. */
+  #answerProbe(offer: Offer, takers: readonly Session[]): Verdict {
+    const to = offer.stanza.from
+    const presences = takers.flatMap((session) => (session.presence === undefined || to === undefined ? [] : [session.presence.with({ to })]))
+    if (presences.length === 0 || to === undefined) return NONE
+    this.#deps.send(presences.map((stanza) => ({
+      stanza, to, via: 'route', audience: '', except: undefined, readdress: false, row: 0
+    })))
+    return { kind: 'accept', sessions: [] }
+  }
+
+  #eligible(offer: Offer): readonly Session[] {
+    const { address, audience, except, stanza } = offer
+    const { resource } = address
+    if (resource !== '' && audience === '') {
+      const session = this.#deps.sessions.byFull(address)
+      return session === undefined || session.jid.equals(except) ? [] : [session]
+    }
+    const holds = audience === '' ? undefined : audienceOf(this.#deps.pipeline, audience, this.#deps.services.log)
+    const takers: Session[] = []
+    for (const session of this.#deps.sessions.byAccount(address)) {
+      if (session.jid.equals(except) || (resource !== '' && session.jid.resource !== resource)) continue
+      const facts = { resource: session.jid.resource, priority: session.priority }
+      if (holds === undefined ? eligible(stanza, resource, facts) : holds(session)) takers.push(session)
+    }
+    return takers
+  }
+
+  /** The device's own handlers, the log, then the stream (I1). */
+  #write(session: Session, what: { stanza: Stanza; key: StanzaKey | undefined; to: Jid | undefined }): true | Promise<void> {
+    const { pipeline, services, send } = this.#deps
+    const key = what.key ?? { osid: session.session, index: 0, k: 0 }
+    const tables = what.stanza.kind === 'iq' ? null : pipeline[what.stanza.kind].delivering
+    let stanza: Stanza = what.stanza
+    if (tables !== null) {
+      const result = runDelivering(tables, stanza, session, new HandlerContext(services, session.account, session, key))
+      if (result instanceof Drop) {
+        send(result.instead)
+        return true
+      }
+      stanza = result
+    }
+    const outNo = (this.#outNo.get(session) ?? 0) + 1
+    this.#outNo.set(session, outNo)
+    const stable = this.#deps.stableLog.append(new OutRecord(session.session, outNo, key))
+    if (stable === true && this.#stable === true) session.deliver(stanza, what.to)
+    else this.#whenStable(stable, () => session.deliver(stanza, what.to))
+    return this.#stable
+  }
+
+  #whenStable(stable: true | Promise<void>, write: () => void): void {
+    const both = Promise.all([this.#stable, stable]).then(write)
+    this.#stable = both
+    void both.then(() => {
+      if (this.#stable === both) this.#stable = true
+    }, () => undefined)     // this life is fenced: nothing is written any more
+  }
+}
+
+/** Without closures or strings until somebody reads it: most back ends keep only numbers. */
+class OutRecord {
+  readonly type = 'OUT' as const
+  readonly #key: StanzaKey
+
+  constructor(readonly session: string, readonly outNo: number, key: StanzaKey) {
+    this.#key = key
+  }
+
+  get origin(): string {
+    return `${this.#key.osid}:${this.#key.index}:${this.#key.k}`
+  }
+}
+OutRecord satisfies new (session: string, outNo: number, key: StanzaKey) => LogRecord
+
+/** The stanza's own `to` stays as it is (RFC 6121 §8.5.2.1.1); one that has none shows the address it went to. */
+function addressFor(session: Session, offer: Offer): Jid | undefined {
+  if (offer.readdress) return session.jid
+  return offer.stanza.to === undefined ? offer.address : undefined
+}
+
+/** Keeps the order of the last use, as soon as there are many. */
+function trim(watermarks: Map<string, number>, osid: string): void {
+  watermarks.delete(osid)
+  for (const oldest of watermarks.keys()) {
+    if (watermarks.size < WATERMARKS_MAX) return
+    watermarks.delete(oldest)
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Between this node and the others: state that goes to many addresses as one envelope for each node, and what comes
+ * from other nodes. Stanzas that must arrive exactly once go through `asks.ts`.
+ */
+import type { Log } from '../telemetry/log.js'
+import type { HybridClock } from '../xmpp/hlc.js'
+import type { Jid } from '../xmpp/jid.js'
+import type { Stanza } from '../xmpp/stanza.js'
+import type { Acceptance, Offer } from './acceptance.js'
+import type { AskTable, Asker } from './ask-table.js'
+import type { Backpressure } from './backpressure.js'
+import type { Cause } from './cause.js'
+import type { Addressee, Answer, Envelope, Mesh, StanzaKey, Verdict } from './envelope.js'
+import { isPromise } from './eventually.js'
+import type { NodeRef, Strategy } from './strategy.js'
+
+/** Addressees of one envelope: a frame is at most 1 MiB, an address at most 3 KiB but mostly 40 bytes. */
+const ADDRESSEES_MAX = 200
+
+/** Where one state stanza goes. */
+export interface Target {
+  readonly address: Jid
+  readonly audience: string
+  readonly except: Jid | undefined
+}
+
+export interface DeliveryDeps {
+  readonly mesh: Mesh
+  readonly strategy: Strategy
+  readonly hlc: HybridClock
+  readonly acceptance: Acceptance
+  readonly table: AskTable
+  readonly pressure: Backpressure
+  readonly log: Log
+}
+
+interface Batch {
+  readonly node: NodeRef
+  readonly targets: Target[]
+}
+
+export class DeliveryDesk {
+  readonly #deps: DeliveryDeps
+
+  constructor(deps: DeliveryDeps) {
+    this.#deps = deps
+  }
+
+  /** Presence and pushes: idempotent, never stranded; answered only so that `h` stays honest. */
+  state(cause: Cause, stanza: Stanza, targets: readonly Target[], readdress: boolean): void {
+    const key = cause.next() ?? cause.itself
+    const batches = new Map<string, Batch>()
+    for (const target of targets) {
+      const { address, audience, except } = target
+      const verdict = this.#deps.acceptance.offer({
+        key, stanza, address, audience, except, prev: 0, row: 0, state: true, readdress, owner: undefined
+      })
+      if (!isPromise(verdict) && verdict.kind === 'accept' && address.resource !== '') continue
+      this.#batch(batches, target)
+    }
+    for (const { node, targets: some } of batches.values()) {
+      for (let i = 0; i < some.length; i += ADDRESSEES_MAX) {
+        this.#route(cause, key, { node, targets: some.slice(i, i + ADDRESSEES_MAX) }, { stanza, readdress })
+      }
+    }
+  }
+
+  /** Another node asks. */
+  incoming(from: NodeRef, envelope: Envelope): void {
+    this.#deps.hlc.seen(envelope.hlc)
+    const { key, state, addressees } = envelope
+    const now: Answer[] = []
+    for (const addressee of addressees) {
+      const verdict = this.#deps.acceptance.offer(offerOf(envelope, addressee, from))
+      if (!isPromise(verdict)) now.push({ ask: addressee.ask, verdict })
+      else {
+        void verdict.then((settled) => this.#deps.mesh.answer(from, key, [{ ask: addressee.ask, verdict: settled }]), () => undefined)
+      }
+    }
+    if (now.length > 0) this.#deps.mesh.answer(from, key, state ? inOne(now) : now)
+  }
+
+  #batch(batches: Map<string, Batch>, target: Target): void {
+    const { mesh, strategy } = this.#deps
+    const { nodes, complete } = strategy.locate(target.address)
+    for (const node of complete ? nodes : mesh.view()) {
+      if (node.name === mesh.self.name) continue
+      const batch = batches.get(node.name)
+      if (batch === undefined) batches.set(node.name, { node, targets: [target] })
+      else batch.targets.push(target)
+    }
+  }
+
+  #route(cause: Cause, key: StanzaKey, { node, targets }: Batch, what: { stanza: Stanza; readdress: boolean }): void {
+    const { mesh, hlc, table, pressure } = this.#deps
+    const ask = table.next(node, key, new StateWait(cause, pressure, node, what.stanza.inside.length))
+    const addressees: readonly Addressee[] = targets.map(({ address, audience, except }) => ({ ask, address, audience, except, prev: 0, row: 0 }))
+    const moves = mesh.route(node, { key, hlc: hlc.next(), view: mesh.viewNo, addressees, state: true, ...what })
+    if (!moves) pressure.full(node)
+  }
+}
+
+/** All addressees of a state envelope share one question. */
+class StateWait implements Asker {
+  readonly #cause: Cause
+  readonly #pressure: Backpressure
+  readonly #node: NodeRef
+  readonly #bytes: number
+
+  constructor(cause: Cause, pressure: Backpressure, node: NodeRef, bytes: number) {
+    this.#cause = cause
+    this.#pressure = pressure
+    this.#node = node
+    this.#bytes = bytes
+    cause.begin()
+    pressure.opened(cause.osid, bytes)
+  }
+
+  answered(): void {
+    this.#pressure.moves(this.#node)
+    this.gone()
+  }
+
+  gone(): void {
+    this.#pressure.closed(this.#cause.osid, this.#bytes)
+    this.#cause.end()
+  }
+}
+
+function offerOf(envelope: Envelope, { address, audience, except, prev, row }: Addressee, owner: NodeRef): Offer {
+  const { key, stanza, state, readdress } = envelope
+  return { key, stanza, address, audience, except, prev, row, state, readdress, owner }
+}
+
+function inOne(answers: readonly Answer[]): readonly Answer[] {
+  const byAsk = new Map<number, Verdict>()
+  for (const { ask, verdict } of answers) if (byAsk.get(ask)?.kind !== 'accept') byAsk.set(ask, verdict)
+  return [...byAsk].map(([ask, verdict]) => ({ ask, verdict }))
+}

@@ -1,0 +1,122 @@
+/**
+ * A stanza at its origin until it is closed: whom it was put to, what they said, and the lane it stands in - the
+ * un-closed stanzas of one origin session to one account, in their order (D.7b).
+ */
+import type { Jid } from '../xmpp/jid.js'
+import type { Stanza } from '../xmpp/stanza.js'
+import type { Offer } from './acceptance.js'
+import type { Cause } from './cause.js'
+import { ordinal, type StanzaKey, type Verdict } from './envelope.js'
+import type { NodeRef } from './strategy.js'
+
+/** One node that was asked. */
+export interface Place {
+  readonly node: NodeRef
+  /** The latest question; only its answer counts. */
+  ask: number
+  /** `undefined` until it is answered; a gap is no answer. */
+  verdict: Verdict | undefined
+  /** Asked again because of a gap already: the next gap waits until an earlier stanza is closed. */
+  gapped: boolean
+  stuck: boolean
+}
+
+/**
+ * - `asking`: the nodes are asked
+ * - `dealing`: nobody took it; the account's offline storage has it
+ * - `stored`: it is a row; the nodes are asked a second time, whether somebody has come meanwhile
+ * - `settled`: dealt with, answered or ignored
+ */
+export type Stage = 'asking' | 'dealing' | 'stored' | 'settled'
+
+export interface Sent {
+  readonly cause: Cause
+  readonly key: StanzaKey
+  readonly stanza: Stanza
+  readonly to: Jid
+  readonly audience: string
+  readonly except: Jid | undefined
+  readonly readdress: boolean
+  /** Nobody took it: the account's rules decide. False: then that is all. */
+  readonly mayStrand: boolean
+}
+
+export class OpenStanza implements Offer {
+  readonly cause: Cause
+  readonly key: StanzaKey
+  readonly stanza: Stanza
+  readonly audience: string
+  readonly except: Jid | undefined
+  readonly readdress: boolean
+  readonly mayStrand: boolean
+  readonly state = false
+  readonly owner = undefined
+  /** A full JID that nobody has becomes the bare one (RFC 6121 §8.5.3.2.1). */
+  address: Jid
+  prev = 0
+  row = 0
+  stage: Stage = 'asking'
+  /** When it was asked last, monotonic. */
+  since = 0
+  readonly places = new Map<string, Place>()
+
+  constructor(sent: Sent) {
+    this.cause = sent.cause
+    this.key = sent.key
+    this.stanza = sent.stanza
+    this.address = sent.to
+    this.audience = sent.audience
+    this.except = sent.except
+    this.readdress = sent.readdress
+    this.mayStrand = sent.mayStrand
+  }
+
+  get bytes(): number {
+    return this.stanza.inside.length
+  }
+
+  get answered(): boolean {
+    for (const place of this.places.values()) if (place.verdict === undefined) return false
+    return true
+  }
+
+  get accepted(): boolean {
+    for (const place of this.places.values()) if (place.verdict?.kind === 'accept') return true
+    return false
+  }
+}
+
+export class Lane {
+  readonly open: OpenStanza[] = []
+  /** To another address of the account: after all that are open. */
+  readonly waiting: OpenStanza[] = []
+  /** Guards against being worked on twice at a time. */
+  busy = false
+  again = false
+
+  constructor(readonly osid: string, readonly account: string) {}
+
+  get empty(): boolean {
+    return this.open.length === 0 && this.waiting.length === 0
+  }
+
+  /** One address at a time: both forms share a device's watermark. */
+  fits(address: Jid): boolean {
+    const first = this.open[0]
+    const last = this.open[this.open.length - 1]
+    return first === undefined || (first.address.equals(address) && last?.address.equals(address) === true)
+  }
+
+  admits(address: Jid): boolean {
+    return this.waiting.length === 0 && this.fits(address)
+  }
+
+  /** What `prev` says of the stanza now: all earlier ones here are un-closed; those that were answered are nobody's any more. */
+  before(stanza: OpenStanza): number {
+    for (let i = this.open.indexOf(stanza) - 1; i >= 0; i--) {
+      const earlier = this.open[i]
+      if (earlier !== undefined && earlier.stage !== 'settled') return ordinal(earlier.key)
+    }
+    return 0
+  }
+}

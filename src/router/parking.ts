@@ -1,0 +1,86 @@
+/**
+ * Stanzas that wait at their destination, in order for each account: while one of its devices is becoming available, or
+ * this node may not serve. Bounded; what does not fit is refused, which nobody has accepted yet.
+ */
+import type { Jid } from '../xmpp/jid.js'
+import type { Verdict } from './envelope.js'
+import type { Eventually } from './eventually.js'
+
+/** A device is ready in milliseconds; a thousand stanzas or 4 MiB of one account mean that its database hangs. */
+const STANZAS_MAX = 1_000
+const BYTES_MAX = 4 * 1024 * 1024
+const FULL: Verdict = { kind: 'reject', why: 'error', type: 'wait', condition: 'resource-constraint' }
+
+interface Waiting<T> {
+  readonly item: T
+  readonly bytes: number
+  readonly done: (verdict: Eventually<Verdict>) => void
+}
+
+interface Lot<T> {
+  readonly closers: Set<object>
+  readonly waiting: Waiting<T>[]
+  bytes: number
+}
+
+export class Parking<T extends { readonly address: Jid }> {
+  readonly #lots = new Map<string, Lot<T>>()
+  readonly #serve: (item: T) => Eventually<Verdict>
+  #size = 0
+
+  constructor(serve: (item: T) => Eventually<Verdict>) {
+    this.#serve = serve
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  close(account: string, by: object): void {
+    this.#lot(account).closers.add(by)
+  }
+
+  /** @param release false: what waits goes on waiting, for `releaseAll` */
+  open(account: string, by: object, release: boolean): void {
+    const lot = this.#lots.get(account)
+    lot?.closers.delete(by)
+    if (release && lot?.closers.size === 0) this.#release(account, lot)
+  }
+
+  /** Something waits, or has to. */
+  closed(address: Jid): boolean {
+    return this.#lots.size > 0 && this.#lots.has(address.bare.toString())
+  }
+
+  park(item: T, bytes: number): Promise<Verdict> | Verdict {
+    const lot = this.#lot(item.address.bare.toString())
+    if (lot.waiting.length >= STANZAS_MAX || lot.bytes + bytes > BYTES_MAX) return FULL
+    this.#size++
+    lot.bytes += bytes
+    return new Promise((resolve) => {
+      lot.waiting.push({ item, bytes, done: resolve })
+    })
+  }
+
+  releaseAll(): void {
+    for (const [account, lot] of [...this.#lots]) if (lot.closers.size === 0) this.#release(account, lot)
+  }
+
+  #release(account: string, lot: Lot<T>): void {
+    // What comes in meanwhile stands behind those that wait: the lot stays until it is empty.
+    for (let next = lot.waiting.shift(); next !== undefined; next = lot.waiting.shift()) {
+      this.#size--
+      lot.bytes -= next.bytes
+      next.done(this.#serve(next.item))
+    }
+    if (lot.closers.size === 0) this.#lots.delete(account)
+  }
+
+  #lot(account: string): Lot<T> {
+    const known = this.#lots.get(account)
+    if (known !== undefined) return known
+    const lot: Lot<T> = { closers: new Set(), waiting: [], bytes: 0 }
+    this.#lots.set(account, lot)
+    return lot
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * A client connection without a socket, down to the bytes: what TCP would carry goes through the strict parser, what the
+ * server writes is collected as text. `framed` stands for WebSocket: one document a message.
+ */
+import { parseDocument } from '../../src/xml/document.js'
+import { XmlFault, type RawElement, type XmlLimits } from '../../src/xml/raw.js'
+import { StreamParser } from '../../src/xml/stream-parser.js'
+import { framedOpen, streamOpen } from '../../src/transport/stream-tags.js'
+import type {
+  OpenReply, PeerFacts, Transport, TransportKind, TransportSink, WriteForm
+} from '../../src/transport/transport.js'
+
+const LIMITS: XmlLimits = { stanzaBytes: 262_144, elements: 5_000, depth: 64, attributes: 64, namespaces: 32, nameBytes: 1_024 }
+
+export interface WireOptions {
+  readonly kind?: TransportKind
+  readonly secure?: boolean
+  readonly canStartTls?: boolean
+  readonly address?: string
+  /** What `startTls` answers. */
+  readonly tls?: () => Promise<void>
+}
+
+export class Wire implements Transport {
+  readonly kind: TransportKind
+  readonly form: WriteForm
+  peer: PeerFacts
+  pendingBytes = 0
+  /** Everything that the server wrote and the test has not taken. */
+  written = ''
+  paused = false
+  isAuthenticated = false
+  over = false
+  ended = false
+  destroyed = false
+  readonly #options: WireOptions
+  readonly #parser: StreamParser
+  #sink: TransportSink | undefined
+  #unread: string[] = []
+  #awaitsOpen = true
+
+  constructor(options: WireOptions = {}) {
+    this.#options = options
+    this.kind = options.kind ?? 'tcp'
+    this.form = this.kind === 'tcp' ? 'stream' : 'framed'
+    const secure = options.secure ?? true
+    this.peer = { address: options.address ?? '192.0.2.7', port: 40_000, secure, canStartTls: !secure && options.canStartTls === true }
+    this.#parser = new StreamParser(LIMITS, {
+      header: (header) => this.#hears(() => this.#sink?.header(header)),
+      element: (element) => this.#hears(() => this.#sink?.element(element)),
+      end: () => void this.#hears(() => this.#sink?.closed()),
+      fault: (fault) => void this.#hears(() => this.#sink?.fault(fault))
+    })
+  }
+
+  // ---- the server's side
+
+  attach(sink: TransportSink): void {
+    this.#sink = sink
+  }
+
+  open(reply: OpenReply): void {
+    this.written += this.form === 'stream' ? streamOpen(reply) : framedOpen(reply)
+  }
+
+  send(first: string, inside?: Buffer, last?: string): boolean {
+    this.written += first + (inside?.toString('utf8') ?? '') + (last ?? '')
+    return this.pendingBytes === 0
+  }
+
+  restart(): void {
+    this.#awaitsOpen = true
+    this.#parser.restart()
+  }
+
+  async startTls(): Promise<void> {
+    this.#parser.discard()
+    await this.#options.tls?.()
+    this.peer = { ...this.peer, secure: true, canStartTls: false }
+  }
+
+  authenticated(): void {
+    this.isAuthenticated = true
+  }
+
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    this.paused = false
+    if (this.form === 'stream') this.#parser.release()
+    this.#next()
+  }
+
+  end(): void {
+    this.ended = true
+    this.written += this.form === 'stream' ? '</stream:stream>' : '<close/>'
+  }
+
+  destroy(): void {
+    this.destroyed = true
+    this.cut()
+  }
+
+  // ---- the client's side
+
+  says(text: string): void {
+    this.#unread.push(text)
+    this.#next()
+  }
+
+  /** The line breaks. */
+  cut(error?: Error): void {
+    if (this.over) return
+    this.over = true
+    this.#sink?.gone(error)
+  }
+
+  drain(): void {
+    this.pendingBytes = 0
+    this.#sink?.drained()
+  }
+
+  take(): string {
+    const text = this.written
+    this.written = ''
+    return text
+  }
+
+  /** Takes what was written once `pattern` is in it; `meanwhile` may move the clock. */
+  async until(pattern: RegExp, meanwhile: () => void = () => {}): Promise<string> {
+    for (let turns = 0; !pattern.test(this.written); turns++) {
+      if (turns > 3000) throw new Error(`nothing like ${pattern} in: ${this.written}`)
+      meanwhile()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return this.take()
+  }
+
+  #next(): void {
+    while (!this.paused) {
+      const text = this.#unread.shift()
+      if (text === undefined) return
+      if (this.form === 'stream') this.#parser.feed(Buffer.from(text))
+      else this.#frame(text)
+    }
+  }
+
+  #frame(text: string): void {
+    try {
+      this.#document(parseDocument(Buffer.from(text), LIMITS))
+    } catch (error) {
+      if (!(error instanceof XmlFault)) throw error
+      this.#hears(() => this.#sink?.fault(error))
+    }
+  }
+
+  #document(element: RawElement): void {
+    if (element.name === 'close') return void this.#hears(() => this.#sink?.closed())
+    if (!this.#awaitsOpen || element.name !== 'open') return void this.#hears(() => this.#sink?.element(element))
+    this.#awaitsOpen = false
+    this.#hears(() => this.#sink?.header({ ...element, contentNs: element.ns }))
+  }
+
+  #hears(tell: () => void): boolean {
+    if (!this.over) tell()
+    return !this.paused
+  }
+}

@@ -1,0 +1,27 @@
+/** Accounts in a test's database, made through the repositories like the command line does. */
+import { offlineKeys } from './keys.js'
+import { openStore } from '../../src/storage/open.js'
+import { parseJid } from '../../src/xmpp/jid.js'
+import type { FreshDatabase } from '../databases.js'
+import { silentLog } from './silent-log.js'
+
+export type TestDatabase = Pick<FreshDatabase, 'settings' | 'jdbc' | 'userDb' | 'drop'>
+
+export interface AccountDoor {
+  add(user: string, domain: string, password: string): Promise<void>
+  remove(user: string, domain: string): Promise<boolean>
+  close(): Promise<void>
+}
+
+export async function openAccounts(database: TestDatabase): Promise<AccountDoor> {
+  const opened = await openStore(database.settings, silentLog)
+  await opened.migrate()
+  return {
+    async add(user, domain, password) {
+      const made = await opened.store.accounts.create(parseJid(`${user}@${domain}`), await offlineKeys(password))
+      if (made === undefined) throw new Error(`${user} is there already`)
+    },
+    remove: (user, domain) => opened.store.accounts.remove(parseJid(`${user}@${domain}`)),
+    close: () => opened.close()
+  }
+}
