@@ -130,9 +130,9 @@ async function authorise(stanza: Stanza, ctx: Context): Promise<void | Drop> {
   return refuse(ctx.account.jid, from, stanza.id)
 }
 
-/** To whom nothing is shown, the subscription is over (§4.3.2, rule 1). */
+/** To whom nothing is shown, the subscription is over (§4.3.2, rule 1). To the very device, if one asks. */
 function refuse(account: Jid, from: Jid, id: string | undefined): Drop {
-  return drop(send(Stanza.of({ kind: 'presence', type: 'unsubscribed', from: account, to: from.bare, id }) as Addressed))
+  return drop(send(Stanza.of({ kind: 'presence', type: 'unsubscribed', from: account, to: from, id }) as Addressed))
 }
 
 async function demote(stanza: Stanza, ctx: Context): Promise<void | Stanza> {
