@@ -110,6 +110,7 @@ export class Bench {
   readonly pipeline: Pipeline
   /** Stanzas for other domains. */
   readonly abroad: Stanza[] = []
+  readonly caches: AccountCaches
   now = 1_000_000
   readonly #devices: BenchDevice[] = []
   readonly #services: Services
@@ -124,7 +125,7 @@ export class Bench {
       version: '0', domains, admins: [], upMs: () => this.now, disco: (of) => pipeline.disco[of],
       setPassword: async () => undefined, createAccount: async () => undefined, removeAccount: async () => undefined
     }
-    const caches = new AccountCaches({ store: this.store, invalidate: async () => undefined })
+    const caches = this.caches = new AccountCaches({ store: this.store, invalidate: async () => undefined })
     this.#services = { store: this.store, clock, log: silent, server, caches, settings: options.settings ?? (() => undefined) }
   }
 
