@@ -102,7 +102,7 @@ export class FakeSession implements LocalSession {
 
 /** `presence unsubscribed juliet@im.test > romeo@im.test <status>no</status>`; a type that is absent is left out. */
 export function short(stanza: Stanza): string {
-  const inside = treesOf(stanza.inside, 'jabber:client').map(String).join('').replaceAll('"', "'")
+  const inside = treesOf(stanza.inside, 'jabber:client').map(String).join('').replaceAll('"', "'").replaceAll(" xmlns='jabber:client'", '')
   const addresses = `${stanza.from?.toString() ?? '-'} > ${stanza.to?.toString() ?? '-'}`
   return [stanza.kind, stanza.type, addresses, inside].filter((part) => part !== '').join(' ')
 }
