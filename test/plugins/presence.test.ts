@@ -23,7 +23,7 @@ async function friends(a: string, b: string): Promise<void> {
       jid: other, name: '', groups: [], subscription: 'both', ask: false, approved: false, pendingIn: undefined, listed: true
     }))
   }
-  bench.caches.clear()
+  bench.forget()
 }
 
 async function condition(xml: string): Promise<string> {
@@ -104,6 +104,13 @@ describe('RFC 6121 §4.5: unavailable', () => {
   test('a stream that ends without a word is spoken for, once', async () => {
     await bench.ends(romeo)
     expect(juliet.got()).toEqual(['presence unavailable romeo@im.test/orchard > juliet@im.test'])
+  })
+
+  test('a device that takes the place of another of its name hears nothing of that one, and contacts see it last', async () => {
+    const next = await bench.binds('romeo@im.test/orchard', '<presence><status>new</status></presence>')
+    await bench.ends(romeo)
+    expect(next.got().filter((line) => line.includes('unavailable'))).toEqual([])
+    expect(juliet.got().at(-1)).toBe('presence romeo@im.test/orchard > juliet@im.test <status>new</status>')
   })
 
   test('afterwards available presence is initial again', async () => {
