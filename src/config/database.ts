@@ -66,13 +66,13 @@ const USED = ['user', 'password', 'ssl', 'sslmode', 'usessl', 'requiressl', 'ver
 const HARMLESS = ['useunicode', 'characterencoding', 'autocreateuser', 'create', 'autoreconnect', 'servertimezone', 'tcpkeepalive',
   'allowpublickeyretrieval', 'uselegacydatetimecode', 'sslfactory', 'charset', 'stringtype', 'cacheprepstmts']
 
-const decoded = (part: string): string => {
+const decoded = (part: string): string => part.replace(/(?:%[0-9a-fA-F]{2})+/g, (run) => {
   try {
-    return decodeURIComponent(part)
+    return decodeURIComponent(run)
   } catch {
-    return part
+    return run
   }
-}
+})
 
 /** Parameters by lower-case name; a percent sign that starts no escape stands for itself. */
 function parametersOf(uri: string): ReadonlyMap<string, string> {

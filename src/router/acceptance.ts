@@ -165,7 +165,7 @@ export class Acceptance {
     }
     const holds = audience === '' ? undefined : audienceOf(this.#deps.pipeline, audience, this.#deps.services.log)
     const takers: Session[] = []
-    for (const session of this.#deps.sessions.byBare(address.bare)) {
+    for (const session of this.#deps.sessions.byAccount(address)) {
       if (session.jid.equals(except) || (resource !== '' && session.jid.resource !== resource)) continue
       const facts = { resource: session.jid.resource, priority: session.priority }
       if (holds === undefined ? eligible(stanza, resource, facts) : holds(session)) takers.push(session)
