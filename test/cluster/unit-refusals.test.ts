@@ -57,7 +57,7 @@ describe('before TLS', () => {
 describe('refused by name', () => {
   test('K03 wrong-pin: a certificate that is not the one in the row', async () => {
     const z = await Impostor.in(tables)
-    const link = await RawLink.dial(a.port(), makeCertificate('z.example'))
+    const link = await RawLink.dial(a.port(), await makeCertificate('z.example'))
     link.send(encodeHello(frames, z.hello))
     expect(await link.goodbye()).toBe('wrong-pin')
     expect(warned()).toEqual(['wrong-pin'])
