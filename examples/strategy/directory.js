@@ -9,35 +9,32 @@ export default function directory() {
 
   const tell = (to, message) => host.send(to, Buffer.from(JSON.stringify(message))).catch(() => {}) // gone: nothing to tell
   const others = () => host.view().filter((node) => node.name !== host.self.name)
-  const entry = (device) => [device.session, device.jid.toString()]
+  const entry = ({ session, jid }) => [session, jid.toString()]
+  const greet = (node) => tell(node, { all: [...host.devices()].map(entry) })
   const forget = (node) => {
     known.delete(node.name)
     for (const [session, device] of where) if (device.node.name === node.name) where.delete(session)
   }
-
   return {
     name: 'example-directory',
     async start(given) {
       host = given
-      host.onNode((change, node) => (change === 'up' ? tell(node, { all: [...host.devices()].map(entry) }) : forget(node)))
+      host.onNode((change, node) => (change === 'up' ? greet(node) : forget(node)))
       host.onMessage((node, bytes) => {
         const { all, came = [], went } = JSON.parse(Buffer.from(bytes).toString())
         if (all) known.add(node.name)
         for (const [session, jid] of all ?? came) where.set(session, { node, jid })
         where.delete(went)
       })
-      for (const node of others()) tell(node, { all: [...host.devices()].map(entry) })
+      others().forEach(greet)
     },
     async stop() {},
     async announce(device) {
       await Promise.all(others().map((node) => tell(node, { came: [entry(device)] })))
     },
-    withdraw(device) {
-      for (const node of others()) tell(node, { went: device.session })
-    },
+    withdraw: ({ session }) => others().forEach((node) => void tell(node, { went: session })),
     locate(address) {
-      const wanted = address.toString()
-      const holds = ({ jid }) => jid === wanted || (address.isBare && jid.startsWith(`${wanted}/`))
+      const holds = ({ jid }) => jid === `${address}` || (address.isBare && jid.startsWith(`${address}/`))
       const found = [...where.values()].filter(holds).map(({ node }) => node.name)
       return { nodes: others().filter(({ name }) => found.includes(name) || !known.has(name)), complete: true }
     }

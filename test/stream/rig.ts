@@ -216,7 +216,8 @@ export function bindIq(resource = '', id = 'b'): string {
 
 /** What a stream error and the end after it look like. */
 export function streamError(condition: string): RegExp {
-  return new RegExp(`<stream:error[^>]*><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>.*</stream:error>(</stream:stream>|<close/>)$`)
+  const element = `<stream:error[^>]*><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>.*</stream:error>`
+  return new RegExp(`${element}(</stream:stream>|<close/>)$`)
 }
 
 export function failure(condition: string): RegExp {

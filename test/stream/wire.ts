@@ -133,7 +133,7 @@ export class Wire implements Transport {
     for (let turns = 0; !pattern.test(this.written); turns++) {
       if (turns > 3000) throw new Error(`nothing like ${pattern} in: ${this.written}`)
       meanwhile()
-      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setTimeout(resolve, 1))      // hashing has threads of its own
     }
     return this.take()
   }
