@@ -3,7 +3,7 @@
  * that can be stopped, started and frozen. Servers start when first needed and end with the test run.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -110,12 +110,15 @@ async function startShared(kind: ServerKind, answer: string): Promise<void> {
 
 /** For tests of outages. One database, `starling`. */
 export async function dedicatedServer(kind: ServerKind): Promise<DedicatedServer> {
-  const directory = join(mkdtempSync(join(tmpdir(), 'starling-server-')), kind)
+  const folder = mkdtempSync(join(tmpdir(), 'starling-server-'))
+  // The server's own user must get through.
+  chmodSync(folder, 0o755)
+  const directory = join(folder, kind)
   const port = await freePort()
   makeServer(kind, directory)
   let running: RunningServer | undefined
   const start = async (): Promise<void> => {
-    running ??= await startServer(kind, { directory, port, watch: process.pid, remove: join(directory, '..') })
+    running ??= await startServer(kind, { directory, port, watch: process.pid, remove: folder })
   }
   const stop = async (): Promise<void> => {
     if (running === undefined) return
@@ -136,7 +139,7 @@ export async function dedicatedServer(kind: ServerKind): Promise<DedicatedServer
     resume: () => running && signalServer(running.pid, 'SIGCONT'),
     async remove() {
       await stop()
-      rmSync(join(directory, '..'), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
     }
   }
 }

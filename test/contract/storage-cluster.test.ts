@@ -98,7 +98,8 @@ describe.each(KINDS)('cluster tables on %s', (kind) => {
   test('a state grows the view number and may open doors', async () => {
     const life = await claimed(cluster, 'doors', 'a')
     await cluster.setState(life, 'up', { c2s: 'doors:5222', admin: '127.0.0.1:8080' })
-    expect(await rowOf(cluster, 'doors')).toMatchObject({ state: 'up', viewNo: 1, services: { c2s: 'doors:5222', admin: '127.0.0.1:8080' } })
+    const services = { c2s: 'doors:5222', admin: '127.0.0.1:8080' }
+    expect(await rowOf(cluster, 'doors')).toMatchObject({ state: 'up', viewNo: 1, services })
     await cluster.setState(life, 'draining')
     expect(await rowOf(cluster, 'doors')).toMatchObject({ state: 'draining', viewNo: 2, services: { c2s: 'doors:5222' } })
   })

@@ -91,6 +91,11 @@ export class Bench {
     return this.#rig.store
   }
 
+  /** What was changed in the store behind the plugins' backs is seen. */
+  forget(): void {
+    this.#rig.services.caches.clear()
+  }
+
   get pipeline(): Pipeline {
     return this.#rig.pipeline
   }

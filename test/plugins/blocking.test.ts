@@ -52,7 +52,9 @@ describe('XEP-0191 §3.2 to §3.5: the list', () => {
     expect(desk.got()).toEqual([`iq result - > romeo@im.test/desk <blocklist xmlns='${NS}'/>`])
     await romeo.sends(block('Tybalt@im.test', 'paris@far.test/x'))
     expect(romeo.got()).toEqual(['iq result - > romeo@im.test/orchard'])
-    expect(desk.got()).toEqual([`iq set - > romeo@im.test/desk <block xmlns='${NS}'>${items(['tybalt@im.test', 'paris@far.test/x'])}</block>`])
+    expect(desk.got()).toEqual([
+      `iq set - > romeo@im.test/desk <block xmlns='${NS}'>${items(['tybalt@im.test', 'paris@far.test/x'])}</block>`
+    ])
     await romeo.sends(unblock('tybalt@im.test'))
     expect(desk.got()).toEqual([`iq set - > romeo@im.test/desk <unblock xmlns='${NS}'>${items(['tybalt@im.test'])}</unblock>`])
     await desk.sends(list)
@@ -114,7 +116,8 @@ describe('XEP-0191 §3.3: a blocked JID', () => {
     expect(await condition(romeo, say('juliet@im.test'))).toBe('not-acceptable+blocked')
     expect(await condition(romeo, "<presence to='juliet@im.test'/>")).toBe('not-acceptable+blocked')
     expect(await condition(romeo, "<presence to='juliet@im.test' type='subscribe'/>")).toBe('not-acceptable+blocked')
-    expect(await condition(romeo, "<iq type='get' id='p' to='juliet@im.test/balcony'><ping xmlns='urn:xmpp:ping'/></iq>")).toBe('not-acceptable+blocked')
+    expect(await condition(romeo, "<iq type='get' id='p' to='juliet@im.test/balcony'><ping xmlns='urn:xmpp:ping'/></iq>"))
+      .toBe('not-acceptable+blocked')
     expect(await condition(romeo, say('juliet@im.test', 'error'))).toBe('none')
     expect(await condition(romeo, "<iq type='error' id='p' to='juliet@im.test/balcony'/>")).toBe('none')
     expect(juliet.got()).toEqual([])

@@ -14,7 +14,8 @@ beforeEach(async () => {
   romeo = await bench.binds('romeo@im.test/orchard')
 })
 
-const say = (text: string, to = 'juliet@im.test', type = 'chat'): string => `<message type='${type}' to='${to}'><body>${text}</body></message>`
+const say = (text: string, to = 'juliet@im.test', type = 'chat'): string =>
+  `<message type='${type}' to='${to}'><body>${text}</body></message>`
 const delayed = "<delay xmlns='urn:xmpp:delay' from='im.test' stamp='1970-01-01T00:16:40.000Z'>Offline storage</delay>"
 
 async function received(device: BenchDevice): Promise<readonly string[]> {
@@ -63,7 +64,9 @@ describe('XEP-0160 §3: messages for those who are away', () => {
     expect(await condition(say('x', 'juliet@im.test', 'groupchat'))).toBe('service-unavailable')
     expect(await condition(say('x', 'juliet@im.test', 'headline'))).toBe('accepted')
     expect(await condition("<message type='error' to='juliet@im.test'><error/></message>")).toBe('accepted')
-    expect(await condition("<message type='chat' to='juliet@im.test'><composing xmlns='http://jabber.org/protocol/chatstates'/><thread>t</thread></message>")).toBe('accepted')
+    const typing = "<composing xmlns='http://jabber.org/protocol/chatstates'/><thread>t</thread>"
+    expect(await condition(`<message type='chat' to='juliet@im.test'>${typing}</message>`))
+      .toBe('accepted')
     expect(await condition("<message type='chat' to='juliet@im.test'/>")).toBe('accepted')
     const juliet = await bench.binds('juliet@im.test/balcony', '<presence/>')
     expect(await received(juliet)).toEqual([])
@@ -86,7 +89,11 @@ describe('XEP-0203 §5: forged delays', () => {
   test('T18: a delay in the name of the server is taken away, others stay', async () => {
     const juliet = await bench.binds('juliet@im.test/balcony', '<presence/>')
     const mark = (from: string): string => `<delay xmlns='urn:xmpp:delay' from='${from}' stamp='2002-09-10T23:08:25Z'/>`
-    await romeo.sends(`<message to='juliet@im.test'><body>x</body>${mark('IM.test')}${mark('room@rooms.test')}${mark('im.test')}${mark('@')}</message>`)
-    expect(await received(juliet)).toEqual([`message romeo@im.test/orchard > juliet@im.test <body>x</body>${mark('room@rooms.test')}${mark('@')}`])
+    await romeo.sends(
+      `<message to='juliet@im.test'><body>x</body>${mark('IM.test')}${mark('room@rooms.test')}${mark('im.test')}${mark('@')}</message>`
+    )
+    expect(await received(juliet)).toEqual([
+      `message romeo@im.test/orchard > juliet@im.test <body>x</body>${mark('room@rooms.test')}${mark('@')}`
+    ])
   })
 })

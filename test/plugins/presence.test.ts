@@ -23,6 +23,7 @@ async function friends(a: string, b: string): Promise<void> {
       jid: other, name: '', groups: [], subscription: 'both', ask: false, approved: false, pendingIn: undefined, listed: true
     }))
   }
+  bench.forget()
 }
 
 async function condition(xml: string): Promise<string> {
@@ -44,7 +45,9 @@ describe('RFC 6121 §4.2: initial presence', () => {
       'presence juliet@im.test/balcony > romeo@im.test/orchard <show>dnd</show>',
       'presence juliet@im.test/chamber > romeo@im.test/orchard <priority>-5</priority>'
     ])
-    for (const device of [balcony, chamber]) expect(device.got()).toEqual(['presence romeo@im.test/orchard > juliet@im.test <status>here</status>'])
+    for (const device of [balcony, chamber]) expect(device.got()).toEqual([
+      'presence romeo@im.test/orchard > juliet@im.test <status>here</status>'
+    ])
 
     const desk = await bench.binds('romeo@im.test/desk', '<presence/>')
     expect(desk.got()).toEqual([
@@ -103,6 +106,13 @@ describe('RFC 6121 §4.5: unavailable', () => {
     expect(juliet.got()).toEqual(['presence unavailable romeo@im.test/orchard > juliet@im.test'])
   })
 
+  test('a device that takes the place of another of its name hears nothing of that one, and contacts see it last', async () => {
+    const next = await bench.binds('romeo@im.test/orchard', '<presence><status>new</status></presence>')
+    await bench.ends(romeo)
+    expect(next.got().filter((line) => line.includes('unavailable'))).toEqual([])
+    expect(juliet.got().at(-1)).toBe('presence romeo@im.test/orchard > juliet@im.test <status>new</status>')
+  })
+
   test('afterwards available presence is initial again', async () => {
     await romeo.sends("<presence type='unavailable'/>")
     romeo.got()
@@ -125,7 +135,9 @@ describe('RFC 6121 §4.3: probes', () => {
     await bench.binds('juliet@im.test/balcony', '<presence/>')
     await bench.binds('juliet@im.test/chamber', '<presence/>')
     await romeo.sends("<presence type='probe' to='juliet@im.test'/>")
-    expect(romeo.got()).toEqual(['presence juliet@im.test/balcony > romeo@im.test/orchard', 'presence juliet@im.test/chamber > romeo@im.test/orchard'])
+    expect(romeo.got()).toEqual([
+      'presence juliet@im.test/balcony > romeo@im.test/orchard', 'presence juliet@im.test/chamber > romeo@im.test/orchard'
+    ])
     await romeo.sends("<presence type='probe' to='juliet@im.test/chamber'/>")
     expect(romeo.got()).toEqual(['presence juliet@im.test/chamber > romeo@im.test/orchard'])
   })
@@ -215,5 +227,37 @@ describe('RFC 6121 §4.7: syntax', () => {
   test('an element of that name in another namespace is no priority', async () => {
     await romeo.sends("<presence><priority xmlns='urn:x'>abc</priority></presence>")
     expect(romeo.priority).toBe(0)
+  })
+})
+
+describe('RFC 6121 §8.5.3.1: IQs to a device', () => {
+  const ask = (to: string): string => `<iq type='get' id='q' to='${to}'><query xmlns='urn:x'/></iq>`
+  let nurse: BenchDevice
+  beforeEach(async () => {
+    nurse = await bench.binds('nurse@im.test/kitchen', '<presence/>')
+    nurse.got()
+  })
+
+  test('Q04: of a stranger are refused as if it were not there', async () => {
+    for (const to of ['nurse@im.test/kitchen', 'nurse@im.test/away', 'nobody@im.test/x']) {
+      expect(await condition(ask(to))).toBe('service-unavailable')
+    }
+    expect(nurse.got()).toEqual([])
+  })
+
+  test('of who may see its account pass', async () => {
+    await friends('romeo@im.test', 'nurse@im.test')
+    expect(await condition(ask('nurse@im.test/kitchen'))).toBe('accepted')
+    expect(nurse.got()).toHaveLength(1)
+  })
+
+  test('of who was shown it directly pass until it goes; answers always do', async () => {
+    await romeo.sends('<presence/>')
+    await nurse.sends("<presence to='romeo@im.test'/>")
+    expect(await condition(ask('nurse@im.test/kitchen'))).toBe('accepted')
+    await romeo.sends("<iq type='result' id='q' to='nurse@im.test/kitchen'/>")
+    expect(nurse.got().map((line) => line.slice(0, 9))).toEqual(['iq get ro', 'iq result'])
+    await nurse.sends("<presence to='romeo@im.test' type='unavailable'/>")
+    expect(await condition(ask('nurse@im.test/kitchen'))).toBe('service-unavailable')
   })
 })

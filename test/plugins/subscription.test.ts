@@ -24,7 +24,8 @@ async function start(): Promise<void> {
 }
 beforeEach(start)
 
-const push = (device: BenchDevice, ver: number, item: string): string => `iq set - > ${device.jid.toString()} <query xmlns='${NS}' ver='${ver}'>${item}</query>`
+const push = (device: BenchDevice, ver: number, item: string): string =>
+  `iq set - > ${device.jid.toString()} <query xmlns='${NS}' ver='${ver}'>${item}</query>`
 
 async function befriend(): Promise<void> {
   await romeo.sends("<presence to='juliet@im.test' type='subscribe'/>")
@@ -95,7 +96,9 @@ describe('RFC 6121 §3.1: requesting', () => {
   })
 
   test('T27: to nobody, there is no answer (§8.5.1)', async () => {
-    for (const type of ['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed']) await romeo.sends(`<presence to='nobody@im.test' type='${type}'/>`)
+    for (const type of ['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed']) {
+      await romeo.sends(`<presence to='nobody@im.test' type='${type}'/>`)
+    }
     expect(romeo.got().filter((line) => line.startsWith('presence'))).toEqual([])
   })
 
@@ -165,5 +168,7 @@ describe('RFC 6121 §3.4: pre-approval', () => {
 
 test('to another domain the stanza leaves with bare addresses', async () => {
   await romeo.sends("<presence to='nurse@far.test/x' type='subscribe'/>")
-  expect(bench.abroad.map((stanza) => `${stanza.from?.toString() ?? ''} ${stanza.to?.toString() ?? ''}`)).toEqual(['romeo@im.test nurse@far.test'])
+  expect(bench.abroad.map((stanza) => `${stanza.from?.toString() ?? ''} ${stanza.to?.toString() ?? ''}`)).toEqual([
+    'romeo@im.test nurse@far.test'
+  ])
 })
