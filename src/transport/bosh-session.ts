@@ -227,7 +227,7 @@ export class BoshSession implements Transport, Timed, Flushable {
     this.#plan()
   }
 
-  /** Hands on one thing of a request; true when it was the last. */
+  /** Hands on one thing of a request; true when nothing of it is left. */
   #step(open: Open, sink: TransportSink): boolean {
     const { request } = open
     const header = this.#headerIn(open)
@@ -241,12 +241,9 @@ export class BoshSession implements Transport, Timed, Flushable {
     } else if (!this.#deaf && element !== undefined) {
       open.delivered++
       this.#element(element, sink)
-    } else {
-      open.done = true
-      if (request.terminate && !this.#deaf) this.#closedByPeer(sink)
-      return true
-    }
-    return false
+    } else if (request.terminate && !this.#deaf) this.#closedByPeer(sink)
+    open.done = this.#deaf || (open.delivered >= request.elements.length && !request.terminate)
+    return open.done
   }
 
   /** What stands for a stream header in this request, if one is due. */
