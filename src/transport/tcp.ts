@@ -232,6 +232,7 @@ export class TcpTransport implements Transport, Timed {
   #listen(socket: Socket): void {
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
     if (this.#paused) socket.pause()
+    else socket.resume()                               // a PROXY header leaves the socket paused
     if (socket.destroyed) queueMicrotask(this.#onClose)
   }
 
