@@ -16,7 +16,8 @@ declare module '@xmpp/client' {
     readonly domain: string
     readonly username: string
     readonly password: string
-    readonly resource?: string
+    /** Milliseconds for each step of a login. */
+    readonly timeout: number
   }
 
   export function client(options: ClientOptions): XmppClient

@@ -57,9 +57,12 @@ async function step(name: string, act: () => Promise<unknown>): Promise<void> {
   try {
     await act()
   } catch (error) {
-    throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new Error(`${name}: ${reasonOf(error)}`, { cause: error })
   }
 }
+
+/** Some libraries' errors have a name and no message. */
+const reasonOf = (error: unknown): string => error instanceof Error ? `${error.name} ${error.message}` : String(error)
 
 async function arrive(person: Person): Promise<void> {
   const { driver, door, account } = person.role
@@ -98,7 +101,7 @@ async function pour(speaks: Person, listens: Person, to: string): Promise<void> 
   for (const body of bodies) await speaks.driver.send(to, body)
   const heard: string[] = []
   while (heard.length < MANY) heard.push((await listens.driver.journal.message(speaks.full)).body)
-  expect(heard).toEqual(bodies)
+  expect({ by: listens.driver.journal.owner, heard }).toEqual({ by: listens.driver.journal.owner, heard: bodies })
 }
 
 /** RFC 6121 §4.5. */

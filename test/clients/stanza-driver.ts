@@ -28,6 +28,7 @@ export class StanzaDriver implements Driver {
       for (const event of ['auth:failed', 'disconnected'] as const) agent.once(event, () => { failed(new Error(`${this.over}: ${event}`)) })
       agent.connect()
     })
+    if (this.over === 'bosh') inOrder(agent)
     await agent.getRoster()
     agent.sendPresence()
     return agent.jid
@@ -67,5 +68,26 @@ export class StanzaDriver implements Driver {
   get #live(): Agent {
     if (this.#agent === undefined) throw new Error('not logged in')
     return this.#agent
+  }
+}
+
+interface BoshTransport {
+  readonly channels: readonly { send(rid: number, body: string): Promise<string> }[]
+}
+
+/**
+ * stanza takes answers as they come in, and two connections do not keep the order of requests that XEP-0124 §12 wants
+ * kept: each answer waits here for the ones before it.
+ */
+function inOrder(agent: Agent): void {
+  let before: Promise<unknown> = Promise.resolve()
+  for (const channel of (agent.transport as unknown as BoshTransport).channels) {
+    const send = channel.send.bind(channel)
+    channel.send = (rid, body) => {
+      const earlier = before
+      const answer = send(rid, body)
+      before = Promise.allSettled([earlier, answer])
+      return earlier.then(() => answer)
+    }
   }
 }

@@ -4,6 +4,8 @@ import type { Element } from 'ltx'
 import { WebSocket } from 'ws'
 import { Journal, presenceSeen, type Account, type Contact, type Door, type Driver, type Show } from './driver.js'
 
+/** The library's own two seconds for each step are too short while fourteen clients log in on a busy machine. */
+const STEP_MS = 20_000
 const NS_ROSTER = 'jabber:iq:roster'
 
 export class XmppClientDriver implements Driver {
@@ -17,7 +19,7 @@ export class XmppClientDriver implements Driver {
   }
 
   async login(door: Door, { user, domain, password }: Account): Promise<string> {
-    const xmpp = client({ service: serviceOf(this.over, door), domain, username: user, password })
+    const xmpp = client({ service: serviceOf(this.over, door), domain, username: user, password, timeout: STEP_MS })
     this.#xmpp = xmpp
     xmpp.on('error', () => {})
     xmpp.on('stanza', (stanza: Element) => { this.#saw(stanza) })
