@@ -97,11 +97,12 @@ export class NodeProcess {
     await this.ready()
   }
 
+  /** Asks the admin listener: the public ports may expect a PROXY header. */
   async ready(): Promise<void> {
     const until = performance.now() + READY_MS
     while (performance.now() < until) {
       if (this.#child === undefined) throw new Error(`${this.name} ended: ${this.#output.slice(-3000)}`)
-      if (await fetch(`http://127.0.0.1:${this.ports.http}/ready`).then((r) => r.ok, () => false)) return
+      if (await fetch(`http://127.0.0.1:${this.ports.admin}/ready`).then((r) => r.ok, () => false)) return
       await new Promise((done) => { setTimeout(done, 50) })
     }
     throw new Error(`${this.name} was not ready within ${READY_MS} ms: ${this.#output.slice(-3000)}`)
