@@ -150,8 +150,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#lang = verdict.lang
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
-    this.#transport.send(featuresText(this.form, offers(this.#profile.features, this)))
+    const offered = offers(this.#profile.features, this)
+    this.#transport.send(featuresText(this.form, offered))
     this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
+    if (offered === '') this.log.info({ stream: this.#id, hint: 'TLS is required here; connect with TLS' }, 'stream.nothing-offered')
   }
 
   element(element: RawElement): void {

@@ -342,3 +342,13 @@ describe('the end of a stream', () => {
     expect(rig.lines.filter((line) => line.level === 'error').map((line) => line.event)).toEqual(['stream.failed', 'stream.closed'])
   })
 })
+
+describe('where TLS is required and the transport cannot start it', () => {
+  test('nothing is offered, and the log says why (RFC 6120 §6.3.4, RFC 7395 §3.9)', async () => {
+    const rig = await rigWithAlice()
+    const wire = rig.connect({ kind: 'websocket', secure: false })
+    wire.says(header(wire))
+    expect(wire.take()).toMatch(/<stream:features xmlns:stream='[^']*'\/>$/)
+    expect(rig.lines.map(({ event }) => event)).toContain('stream.nothing-offered')
+  })
+})
