@@ -175,6 +175,15 @@ describe('after authentication', () => {
     expect(wire.take()).toMatch(streamError('connection-timeout'))
   })
 
+  test('an error before the new header comes after a header of ours (RFC 6120 §4.9.1.2)', async () => {
+    const rig = await rigWithAlice()
+    const wire = await authenticated(rig)
+    rig.clock.advance(15_500)
+    const text = wire.take()
+    expect(text).toMatch(/^<\?xml version='1.0'\?><stream:stream from='im.test' id=/)
+    expect(text).toMatch(streamError('connection-timeout'))
+  })
+
   test('a bound stream has no time-out of negotiation', async () => {
     const rig = await rigWithAlice()
     const wire = await rig.login('alice@im.test/r1')
