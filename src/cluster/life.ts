@@ -50,6 +50,8 @@ export interface LifeParts {
   /** The view changed; the strategy and the mesh's listeners follow. */
   changed(change: 'up' | 'lost' | 'left', node: NodeRef): void
   members(change: MemberChange): void
+  /** `serving()` may have changed. */
+  gate(): void
   /** This life was fenced. */
   fenced(): void
 }
@@ -87,7 +89,7 @@ export class Life {
       events: (events) => events.forEach((event) => this.#member(event)),
       suspect: (row) => this.#fence(row),
       notice: (kind, subject) => this.#notice(kind, subject),
-      gate: (open) => parts.handlers.gate(open),
+      gate: () => parts.gate(),
       over: () => this.#fencedSelf()
     }, notice)
     this.#peerParts = this.#makePeerParts()

@@ -2,7 +2,7 @@
 import { connect, type TLSSocket } from 'node:tls'
 import { makeCertificate, type LinkCertificate } from '../../src/cluster/certificate.js'
 import { FRAME, FRAME_BYTES_MAX, FrameReader, FrameWriter, type RawFrame } from '../../src/cluster/frames.js'
-import { acceptHandshake, dialHandshake, type HandshakeFacts, type HandshakeIo } from '../../src/cluster/handshake.js'
+import { dialHandshake, type HandshakeFacts, type HandshakeIo } from '../../src/cluster/handshake.js'
 import { decodeGoodbye, encodeHello, type Hello } from '../../src/cluster/link-frames.js'
 import { HybridClock } from '../../src/xmpp/hlc.js'
 import type { MemoryTables } from './memory-tables.js'
@@ -113,5 +113,3 @@ export class Impostor {
     return link
   }
 }
-
-export { acceptHandshake }

@@ -185,7 +185,6 @@ test('K17 at most 32 handshakes are open at a time', async () => {
     const socket = connectPlain({ host: '127.0.0.1', port: a.port() }, () => resolve(socket))
     socket.on('error', () => {})
   })))
-  await until(() => links.filter((socket) => socket.closed || socket.readableEnded || socket.destroyed).length >= 0)
   const gone = await new Promise<number>((resolve) => {
     let count = 0
     for (const socket of links) {
