@@ -2,6 +2,7 @@
  * The other nodes, as the rooms below see them: `Mesh` for cluster mode. Outlives lives: a fenced node rejoins with a
  * new incarnation behind the same object.
  */
+import { addressText, parseAddress } from '../config/address.js'
 import type { Answer, Envelope, Mesh, MeshHandlers, StanzaKey } from '../router/envelope.js'
 import type { DeviceRecord, NodeRef, StrategyHost } from '../router/strategy.js'
 import type { ClusterTables, NodeServices } from '../storage/cluster-tables.js'
@@ -9,7 +10,6 @@ import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { Hlc, HybridClock } from '../xmpp/hlc.js'
 import type { Jid } from '../xmpp/jid.js'
-import { parseAddress, printAddress } from './address.js'
 import { fenceLife } from './beat.js'
 import { BoshExchange, type BoshAnswer, type BoshHandler, type BoshRequest } from './bosh.js'
 import { StartRefused } from './claim.js'
@@ -294,6 +294,6 @@ class ClusterMesh implements NodeMesh {
 
 /** What others dial: the port that was bound, unless the operator named one. */
 function advertised(advertise: string, port: number): string {
-  const address = parseAddress(advertise, port)
-  return printAddress(address.port === 0 ? { ...address, port } : address)
+  const address = parseAddress(advertise)
+  return addressText({ ...address, port: address.port === undefined || address.port === 0 ? port : address.port })
 }

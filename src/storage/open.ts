@@ -11,6 +11,7 @@ import { migrate } from './migrate.js'
 import { SqlClusterTables } from './nodes.js'
 import { SqlOfflineMessages } from './offline.js'
 import { SqlRosters } from './rosters.js'
+import { ServerValues } from './server-values.js'
 import type { DatabaseSettings } from './settings.js'
 import type { Store } from './store.js'
 import { SqlValues } from './values.js'
@@ -20,6 +21,7 @@ export interface OpenStore {
   readonly facts: DatabaseFacts
   readonly store: Store
   readonly cluster: ClusterTables
+  readonly values: ServerValues
   /** Brings the schema up to date. Rejects with `SchemaTooNew`, `DatabaseRefused` or `StorageError`. */
   migrate(): Promise<void>
   close(): Promise<void>
@@ -44,6 +46,7 @@ export async function openStore(settings: DatabaseSettings, log: Log, clock: Clo
       facts,
       store: storeOn(database, clock),
       cluster: new SqlClusterTables(beats),
+      values: new ServerValues(database),
       migrate: () => migrate(database, log),
       close
     }

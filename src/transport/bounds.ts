@@ -4,6 +4,7 @@
  */
 import type { XmlLimits } from '../xml/raw.js'
 import type { Log } from '../telemetry/log.js'
+import type { StreamLimitSettings } from './options.js'
 import type { QueueBounds } from './write-queue.js'
 import type { TurnEnd } from './turn-end.js'
 import type { Wheel } from './wheel.js'
@@ -18,6 +19,23 @@ export interface Bounds extends QueueBounds {
   /** From the first byte of a stanza to its last. */
   readonly stanzaMs: number
   readonly handshakeMs: number
+}
+
+/** No honest stanza comes near these (XML level: attributes and declarations of one element, bytes of one name). */
+const ATTRIBUTES = 64
+const NAMESPACES = 32
+const NAME_BYTES = 1_024
+/** Nesting before authentication: SASL and stream features are flat. */
+const DEPTH_BEFORE = 8
+
+export function boundsOf(settings: StreamLimitSettings): Bounds {
+  const fixed = { attributes: ATTRIBUTES, namespaces: NAMESPACES, nameBytes: NAME_BYTES }
+  const { beforeAuthStanzaBytes, beforeAuthElements, beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs } = settings
+  return {
+    before: { ...fixed, stanzaBytes: beforeAuthStanzaBytes, elements: beforeAuthElements, depth: DEPTH_BEFORE },
+    after: { ...fixed, stanzaBytes: settings.stanzaBytes, elements: settings.stanzaElements, depth: settings.stanzaDepth },
+    beforeBytes: beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs
+  }
 }
 
 /** Gone this long after `end()`, whatever the peer does. */

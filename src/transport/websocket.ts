@@ -48,6 +48,7 @@ export class WebSocketTransport implements Transport, Timed {
   /** Messages that came in one chunk, and after `pause`. */
   #inbox: Buffer[] = []
   #paused = false
+  #delivering = false
   #deaf = false
   #gone = false
   #received = 0
@@ -157,16 +158,18 @@ export class WebSocketTransport implements Transport, Timed {
     if (this.#deaf) return
     if (isBinary) return this.#refuse(BINARY_REFUSED, new Error('a binary message'))   // RFC 7395 §3.2
     this.#inbox.push(data)
-    if (!this.#paused && this.#inbox.length === 1) this.#deliver()
+    this.#deliver()
   }
 
   #deliver(): void {
+    if (this.#delivering || this.#sink === undefined) return
+    this.#delivering = true
     while (!this.#paused && !this.#deaf) {
-      const next = this.#inbox[0]
-      if (next === undefined || this.#sink === undefined) return
+      const next = this.#inbox.shift()
+      if (next === undefined) break
       this.#one(next, this.#sink)
-      this.#inbox.shift()
     }
+    this.#delivering = false
   }
 
   #one(message: Buffer, sink: TransportSink): void {

@@ -10,6 +10,13 @@ import { selfSigned } from '../../src/transport/self-signed.js'
 import { TcpTransport } from '../../src/transport/tcp.js'
 import { secureContextOf } from '../../src/transport/tls.js'
 import type { Transport, TransportKind } from '../../src/transport/transport.js'
+import type { HttpDoor } from '../../src/transport/http.js'
+import { publicDoor } from '../../src/transport/http-public.js'
+import { BoshSessions } from '../../src/transport/bosh.js'
+import type { Accept } from '../../src/transport/transport.js'
+import { WebSocket } from 'ws'
+import { BoshClient } from '../transport/bosh-client.js'
+import { httpLimits } from '../transport/support.js'
 import { ByteClient, HDR } from '../transport/tcp-client.js'
 import type { TestRoom } from '../transport/support.js'
 
@@ -124,7 +131,81 @@ async function inMemory(): Promise<Connected> {
   })
 }
 
+/** A public HTTP door on a listener of its own. */
+export async function httpListener(room: TestRoom, accept: Accept): Promise<{ listener: Listener, door: HttpDoor, bosh: BoshSessions }> {
+  const addresses = limitsFor(room)
+  const bosh = new BoshSessions({
+    room, limits: httpLimits, addresses, nodeName: 'a.test', accept, serves: (domain) => domain === 'im.test', forward: () => undefined
+  })
+  const door = publicDoor({
+    room, limits: httpLimits, addresses, trusted: Networks.of([]), origins: ['*'], publicUrl: '', nodeName: 'a.test', bosh, accept,
+    healthy: () => true, ready: () => true, anyPath: false
+  })
+  const listener = new Listener({ ...plainDoor, logsIn: false }, doorRoom(room), (socket, origin, ticket) => door.take(socket, origin, ticket))
+  await listener.listen()
+  return { listener, door, bosh }
+}
+
+async function overWebSocket(room: TestRoom): Promise<Connected> {
+  let accept: Accept = () => {}
+  const accepted = new Promise<Transport>((resolve) => { accept = resolve })
+  const { listener, door } = await httpListener(room, (transport) => accept(transport))
+  const ws = new WebSocket(`ws://127.0.0.1:${listener.port}/xmpp-websocket`, 'xmpp')
+  await new Promise((resolve, reject) => { ws.once('open', resolve).once('error', reject) })
+  let text = ''
+  let wake = (): void => {}
+  let closed = false
+  ws.on('message', (data) => { text += String(data as Buffer); wake() })
+  ws.on('close', () => { closed = true; wake() })
+  return {
+    transport: await accepted,
+    client: {
+      open: () => ws.send("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='im.test' version='1.0'/>"),
+      send: (xml) => ws.send(xml),
+      async until(piece) {
+        while (!text.includes(piece)) {
+          if (closed) throw new Error(`closed before ${piece}`)
+          await new Promise<void>((resolve) => { wake = resolve })
+        }
+        const at = text.indexOf(piece) + piece.length
+        const found = text.slice(0, at)
+        text = text.slice(at)
+        return found
+      },
+      close: () => ws.send("<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>"),
+      cut: () => ws.terminate(),
+      dribble: undefined,
+      stopReading: () => ws.pause(),
+      goOnReading: () => ws.resume()
+    },
+    stop: async () => {
+      ws.terminate()
+      await listener.close()
+      door.close()
+    }
+  }
+}
+
+async function overBosh(room: TestRoom): Promise<Connected> {
+  let accept: Accept = () => {}
+  const accepted = new Promise<Transport>((resolve) => { accept = resolve })
+  const { listener, door } = await httpListener(room, (transport) => accept(transport))
+  const client = new BoshClient(listener.port)
+  client.open()
+  return {
+    transport: await accepted,
+    client,
+    stop: async () => {
+      client.cut()
+      await listener.close()
+      door.close()
+    }
+  }
+}
+
 export const kinds: readonly Kind[] = [
+  { name: 'websocket', kind: 'websocket', closingTag: '<close ', connect: overWebSocket },
+  { name: 'bosh', kind: 'bosh', closingTag: '[over]', connect: overBosh },
   { name: 'tcp', kind: 'tcp', closingTag: '</stream:stream>', connect: (room) => overTcp(room, false) },
   { name: 'tls', kind: 'tcp', closingTag: '</stream:stream>', connect: (room) => overTcp(room, true) },
   { name: 'memory', kind: 'memory', closingTag: '</close>', connect: inMemory }

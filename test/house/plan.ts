@@ -38,7 +38,8 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   mysql2: ['storage'],
   libsql: ['storage'],
   ws: ['transport'],
-  '@peculiar/x509': ['telemetry'],
+  '@peculiar/x509': ['transport'],
+  'reflect-metadata': ['transport'],
   '@mongodb-js/saslprep': ['xmpp'],
   'lru-cache': ['xmpp', 'pipeline'],
   commander: ['admin']

@@ -1,5 +1,7 @@
 /** What the transport tests share: a clock moved by hand, a log that remembers, a sink that records, test limits. */
 import type { Bounds, TransportRoom } from '../../src/transport/bounds.js'
+import { httpLimitOptions } from '../../src/transport/options.js'
+import type { HttpLimitSettings } from '../../src/transport/options.js'
 import { TurnEnd } from '../../src/transport/turn-end.js'
 import type { Transport, TransportSink } from '../../src/transport/transport.js'
 import { Wheel } from '../../src/transport/wheel.js'
@@ -60,6 +62,13 @@ export const BOUNDS: Bounds = {
   before: { ...LIMITS, stanzaBytes: 8_192, elements: 32, depth: 8 }, after: LIMITS, beforeBytes: 65_536,
   headerMs: 30_000, stanzaMs: 120_000, handshakeMs: 10_000, pendingBytesMax: 1_048_576, slowMs: 10_000
 }
+
+/** The settings as they are when nothing is configured. */
+export function initialOf<T>(group: Readonly<Record<string, { readonly initial: unknown }>>): T {
+  return Object.fromEntries(Object.entries(group).map(([key, option]) => [key, option.initial])) as T
+}
+
+export const httpLimits = initialOf<HttpLimitSettings>(httpLimitOptions)
 
 export interface TestRoom extends TransportRoom {
   readonly clock: HandClock

@@ -101,7 +101,8 @@ describe('bad input', () => {
     expect(text('a@1and1.co-op.example')).toBe('a@1and1.co-op.example')
     expect(text('a@localhost')).toBe('a@localhost')
     expect(prepareDomain('fußball.example')).toBe('fußball.example')
-    refused('a@-b.test', 'a@b-.test', 'a@b_c.test', 'a@b..test', 'a@ab--cd.test', 'a@☃.example', 'a@xn--n3h.example', 'a@%61.test', 'a@im.test:80')
+    refused('a@-b.test', 'a@b-.test', 'a@b_c.test', 'a@b..test')
+    refused('a@ab--cd.test', 'a@☃.example', 'a@xn--n3h.example', 'a@%61.test', 'a@im.test:80')
     refused('a@im.test\n', 'a@im .test', 'a@\u200B.test')
   })
 
