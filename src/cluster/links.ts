@@ -73,12 +73,13 @@ export class Links {
     const from = socket.remoteAddress ?? ''
     this.#pending.add(socket)
     const late = this.parts.clock.after(HANDSHAKE_MS, () => socket.destroy())
+    let link: Link | undefined
     try {
-      const link = await Link.accept(socket, this.parts.certificate, this.parts.clock)
+      link = await Link.accept(socket, this.parts.certificate, this.parts.clock)
       await this.#shake(link, acceptHandshake)
     } catch (error) {
       this.#warn(from, error)
-      socket.destroy()
+      if (link === undefined) socket.destroy() // else its goodbye is on the way
     } finally {
       late()
       this.#pending.delete(socket)

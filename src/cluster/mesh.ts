@@ -75,6 +75,10 @@ class ClusterMesh implements NodeMesh {
   #services: NodeServices | undefined
   #stopping = false
   #viewNo = 0
+  /** False from a fence until the next life is linked. */
+  #joined = true
+  /** What the rooms below were told last. */
+  #gate = true
   readonly #hosting: Hosting
   readonly #bosh: BoshExchange
   #onNotice: (kind: string, subject: string) => void = () => {}
@@ -108,7 +112,7 @@ class ClusterMesh implements NodeMesh {
   }
 
   serving(): boolean {
-    return this.#life?.serving() ?? false
+    return this.#joined && (this.#life?.serving() ?? false)
   }
 
   listen(handlers: MeshHandlers): void {
@@ -257,6 +261,7 @@ class ClusterMesh implements NodeMesh {
         handlers.node(change, node)
       },
       members: (change) => this.#onMembers(change),
+      gate: () => this.#tellGate(handlers),
       fenced: () => void this.#rejoin(handlers)
     })
   }
@@ -265,7 +270,9 @@ class ClusterMesh implements NodeMesh {
   async #rejoin(handlers: MeshHandlers): Promise<void> {
     const over = this.#life
     this.#life = undefined
+    this.#joined = false
     handlers.fenced()
+    this.#tellGate(handlers)
     for (const node of over?.view ?? []) {
       if (node !== over?.node) this.#hosting.node('lost', node)
     }
@@ -274,13 +281,21 @@ class ClusterMesh implements NodeMesh {
         await this.#begin()
         await this.ready()
         if (this.#services !== undefined) await this.up(this.#services)
-        handlers.gate(true)
+        this.#joined = true
+        this.#tellGate(handlers)
       } catch (error) {
         if (error instanceof StartRefused) return this.#onEnd(error)
         this.parts.log.error({ error: String(error) }, 'cluster.rejoin')
         await this.#pause(REJOIN_MS)
       }
     }
+  }
+
+  #tellGate(handlers: MeshHandlers): void {
+    const open = this.serving()
+    if (open === this.#gate) return
+    this.#gate = open
+    handlers.gate(open)
   }
 
   #pause(ms: number): Promise<void> {

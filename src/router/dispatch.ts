@@ -7,12 +7,11 @@ import { refusalOf } from '../pipeline/run.js'
 import type { Log } from '../telemetry/log.js'
 import { errorReply } from '../xmpp/error-stanza.js'
 import { StanzaError } from '../xmpp/errors.js'
-import type { Jid } from '../xmpp/jid.js'
 import type { Stanza } from '../xmpp/stanza.js'
 import type { Acceptance } from './acceptance.js'
 import type { Asks } from './asks.js'
 import type { Cause, NodeLife } from './cause.js'
-import type { DeliveryDesk } from './delivery.js'
+import type { DeliveryDesk, Target } from './delivery.js'
 import type { StanzaKey } from './envelope.js'
 import { inOrder, isPromise, type Eventually } from './eventually.js'
 import type { LocalSessions } from './local-sessions.js'
@@ -22,11 +21,13 @@ export interface Destination {
   /** One stanza with its `to`. */
   enter(cause: Cause, key: StanzaKey, stanza: Stanza): Eventually<void>
   /** One presence stanza to many of its addresses. */
-  presence(cause: Cause, stanza: Stanza, to: readonly Jid[]): Eventually<void>
+  presence(cause: Cause, stanza: Stanza, to: readonly Target[]): Eventually<void>
 }
 
 export interface DispatchDeps {
   readonly destinations: ReadonlyMap<string, Destination>
+  /** For domains that are not served here. */
+  readonly abroad: Destination | undefined
   readonly sessions: LocalSessions
   readonly acceptance: Acceptance
   readonly delivery: DeliveryDesk
@@ -50,7 +51,7 @@ export class Dispatch {
   }
 
   route(cause: Cause, key: StanzaKey, stanza: Stanza): Eventually<void> {
-    const destination = stanza.to === undefined ? undefined : this.#deps.destinations.get(stanza.to.domain)
+    const destination = stanza.to === undefined ? undefined : this.#destination(stanza.to.domain)
     if (destination !== undefined) return destination.enter(cause, key, stanza)
     this.refuse(cause, stanza, new StanzaError('cancel', 'remote-server-not-found'))      // RFC 6120 §8.3.3.16
   }
@@ -114,13 +115,19 @@ export class Dispatch {
   }
 
   #presences(cause: Cause, run: Run): Eventually<void> {
-    const byDomain = new Map<string, Jid[]>()
-    for (const { to } of run) {
-      const addresses = byDomain.get(to.domain)
-      if (addresses === undefined) byDomain.set(to.domain, [to])
-      else addresses.push(to)
+    const [{ stanza }] = run
+    const byDomain = new Map<string, Target[]>()
+    for (const { to, audience, except } of run) {
+      const target = { address: to, audience, except }
+      const targets = byDomain.get(to.domain)
+      if (targets === undefined) byDomain.set(to.domain, [target])
+      else targets.push(target)
     }
-    return inOrder([...byDomain], ([domain, addresses]) => this.#deps.destinations.get(domain)?.presence(cause, run[0].stanza, addresses))
+    return inOrder([...byDomain], ([domain, targets]) => this.#destination(domain)?.presence(cause, stanza, targets))
+  }
+
+  #destination(domain: string): Destination | undefined {
+    return this.#deps.destinations.get(domain) ?? this.#deps.abroad
   }
 
   #key(cause: Cause): StanzaKey {

@@ -44,7 +44,7 @@ export function createParts(deps: RouterDeps, drawnLife: string): Parts {
   const acceptance = new Acceptance({ ...deps, shown, rows, send: (deliveries) => dispatch.sendOwn(deliveries) })
   const delivery = new DeliveryDesk({ ...deps, acceptance, table, pressure, log })
   const destinations = new Map<string, Destination>()
-  const dispatch = new Dispatch({ ...deps, destinations, acceptance, delivery, life, log, asks: () => asks })
+  const dispatch = new Dispatch({ ...deps, abroad: deps.abroad, destinations, acceptance, delivery, life, log, asks: () => asks })
   const asks = new Asks({
     ...deps, clock, acceptance, table, pressure,
     strand: (stanza) => strand(deps, stanza),

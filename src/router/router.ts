@@ -18,6 +18,7 @@ import type { HybridClock } from '../xmpp/hlc.js'
 import { Jid } from '../xmpp/jid.js'
 import { Stanza } from '../xmpp/stanza.js'
 import { Cause, type NodeLife } from './cause.js'
+import type { Destination } from './dispatch.js'
 import type { Mesh } from './envelope.js'
 import { isPromise, type Eventually } from './eventually.js'
 import { checkIq, isRequest } from './iq-doors.js'
@@ -35,6 +36,8 @@ export interface RouterDeps {
   readonly strategy: Strategy
   readonly stableLog: StableLog
   readonly hlc: HybridClock
+  /** For domains that are not served; without it they do not exist. */
+  readonly abroad?: Destination
   /** 32 hexadecimal digits for this life of the node; drawn when absent. */
   readonly life?: string
   /** The isolation rule shut (false) or opened the gate. */

@@ -52,17 +52,17 @@ export class ServedDomain implements Destination {
     const { to } = stanza
     if (to === undefined) return
     if (to.local === '') return this.#host(cause, stanza, to)
-    if (stanza.kind === 'presence') return this.presence(cause, stanza, [to])
+    if (stanza.kind === 'presence') return this.presence(cause, stanza, [target(to)])
     const account = this.#deps.services.caches.findAccount(to)
     if (isPromise(account)) return account.then((found) => this.#account(cause, key, stanza, found))
     return this.#account(cause, key, stanza, account)
   }
 
   /** Contacts of one user, mostly: one envelope for each node. */
-  presence(cause: Cause, stanza: Stanza, to: readonly Jid[]): Eventually<void> {
-    const shared = to.length === 1 && stanza.to?.equals(to[0]) === true ? stanza : withoutTo(stanza)
+  presence(cause: Cause, stanza: Stanza, to: readonly Target[]): Eventually<void> {
+    const shared = to.length === 1 && stanza.to?.equals(to[0]?.address) === true ? stanza : withoutTo(stanza)
     const fan: Fan = { cause, shared, steps: this.#deps.pipeline.presence.arriving, targets: [], errors: shared === stanza }
-    const done = inOrder(to, (jid) => this.#presenceTo(fan, jid))
+    const done = inOrder(to, (target) => this.#presenceTo(fan, target))
     return isPromise(done) ? done.then(() => this.#flush(fan)) : this.#flush(fan)
   }
 
@@ -75,8 +75,13 @@ export class ServedDomain implements Destination {
     this.#noAccount(cause, stanza)
   }
 
+  /** RFC 6121 §8.5.1; a probe gets what a stranger's gets (§4.3.2). */
   #noAccount(cause: Cause, stanza: Stanza): void {
-    if (whenNoAccount(stanza) === 'bounce') this.#deps.dispatch().refuse(cause, stanza, unavailable())     // RFC 6121 §8.5.1
+    const { from, to } = stanza
+    const fate = whenNoAccount(stanza)
+    if (fate === 'bounce') this.#deps.dispatch().refuse(cause, stanza, unavailable())
+    if (fate !== 'unsubscribed' || from === undefined || to === undefined || to.local === '') return
+    this.#deps.dispatch().answer(cause, Stanza.of({ kind: 'presence', type: 'unsubscribed', from: to.bare, to: from.bare }))
   }
 
   #account(cause: Cause, key: StanzaKey, stanza: Stanza, account: AccountRef | undefined): Eventually<void> {
@@ -116,43 +121,36 @@ export class ServedDomain implements Destination {
     if (targets.length > 0) this.#deps.delivery.state(cause, shared, targets, false)
   }
 
-  #presenceTo(fan: Fan, to: Jid): Eventually<void> {
-    if (to.local === '') return
+  #presenceTo(fan: Fan, to: Target): Eventually<void> {
+    if (to.address.local === '') return
     if (fan.steps === null && fan.shared.type !== 'probe') {
-      fan.targets.push(target(to))         // no account: no devices either
+      fan.targets.push(to)         // no account: no devices either
       return
     }
-    const account = this.#deps.services.caches.findAccount(to)
+    const account = this.#deps.services.caches.findAccount(to.address)
     return isPromise(account) ? account.then((found) => this.#contact(fan, to, found)) : this.#contact(fan, to, account)
   }
 
-  #contact(fan: Fan, to: Jid, account: AccountRef | undefined): Eventually<void> {
-    const seen = fan.shared.to === undefined ? fan.shared.with({ to }) : fan.shared
-    if (account === undefined) return this.#noSuchContact(fan.cause, seen)
+  #contact(fan: Fan, to: Target, account: AccountRef | undefined): Eventually<void> {
+    const seen = fan.shared.to === undefined ? fan.shared.with({ to: to.address }) : fan.shared
+    if (account === undefined) return this.#noAccount(fan.cause, seen)
     const refuse = (thrown: unknown): void => {
       if (fan.errors) this.#deps.dispatch().refuse(fan.cause, seen, thrown)   // one of many does not answer with an error
     }
     try {
       const passage = new Passage(fan.steps ?? [], seen, this.#context(fan.cause, fan.cause.itself, account)).run()
-      return isPromise(passage) ? passage.then((through) => this.#through(fan, seen, through)).catch(refuse) : this.#through(fan, seen, passage)
+      return isPromise(passage) ? passage.then((through) => this.#through(fan, { to, seen }, through)).catch(refuse) : this.#through(fan, { to, seen }, passage)
     } catch (thrown) {
       refuse(thrown)
     }
   }
 
-  #through(fan: Fan, seen: Stanza, { dropped, stanza, copies }: Passage): Eventually<void> {
+  #through(fan: Fan, { to, seen }: { to: Target; seen: Stanza }, { dropped, stanza, copies }: Passage): Eventually<void> {
     const dispatch = this.#deps.dispatch()
     if (dropped !== undefined) return dispatch.send(fan.cause, dropped.instead)
-    const { to } = stanza
-    if (to !== undefined && stanza === seen) fan.targets.push(target(to))
-    else if (to !== undefined) this.#deps.delivery.state(fan.cause, stanza, [target(to)], false)
+    if (stanza === seen) fan.targets.push(to)
+    else this.#deps.delivery.state(fan.cause, stanza, [to], false)
     return dispatch.send(fan.cause, copies)
-  }
-
-  /** RFC 6121 §8.5.1, §4.3.2: the same as from an account that does not know the asker. */
-  #noSuchContact(cause: Cause, stanza: Stanza): void {
-    if (stanza.type !== 'probe' || stanza.from === undefined) return
-    this.#deps.dispatch().answer(cause, Stanza.of({ kind: 'presence', type: 'unsubscribed', from: stanza.to?.bare, to: stanza.from }))
   }
 
   #context(cause: Cause, key: StanzaKey, account: AccountRef): Context {

@@ -43,7 +43,7 @@ export class MemoryStore implements Store {
       if (after === before) return { before, after, version: roster.version }
       if (after === undefined) roster.items.delete(contact.toString())
       else roster.items.set(contact.toString(), after)
-      if (before?.listed === true || after?.listed === true) {
+      if (shown(before) !== shown(after)) {
         roster.version += 1
         roster.log.push({ version: roster.version, jid: contact, item: after?.listed === true ? after : undefined })
       }
@@ -99,4 +99,10 @@ export class MemoryStore implements Store {
     this.#offline.set(account.id, rows)
     return rows
   }
+}
+
+/** What a client sees of an item. */
+function shown(item: RosterItem | undefined): string {
+  if (item?.listed !== true) return ''
+  return JSON.stringify([item.jid.toString(), item.name, item.groups, item.subscription, item.ask, item.approved])
 }
