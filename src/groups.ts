@@ -2,6 +2,7 @@
  * All options of all rooms, gathered: the configuration, the manual and the example file know them from here.
  */
 import { readFileSync } from 'node:fs'
+import { clusterOptions } from './cluster/options.js'
 import type { Section } from './config/generate.js'
 import { allGroups, readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
 import { sessionOptions } from './session/options.js'
@@ -10,6 +11,7 @@ import { addressLimitOptions, doorOptions, httpLimitOptions, streamLimitOptions,
 
 /** In the order of the manual. */
 export const GROUPS = {
+  cluster: clusterOptions,
   doors: doorOptions,
   tls: tlsOptions,
   stream: streamOptions,
@@ -22,6 +24,7 @@ export const GROUPS = {
 const TITLES: Readonly<Record<keyof ReturnType<typeof allGroups<typeof GROUPS>>, string>> = {
   server: 'Domains, plugins, logging',
   database: 'Database',
+  cluster: 'Cluster',
   doors: 'Ports, addresses, proxies',
   tls: 'Certificates',
   stream: 'Streams and login',
@@ -37,8 +40,10 @@ export const sections = (): readonly Section[] =>
 
 export type ServerSettings = Settings<typeof GROUPS>
 
+type Checks = readonly Check<typeof GROUPS>[]
+
 /** Throws `ConfigError`. Without `plugins` their lines are not judged. */
-export function settingsOf(argv: readonly string[], plugins?: readonly PluginOptions[], checks: readonly Check<typeof GROUPS>[] = []): ServerSettings {
+export function settingsOf(argv: readonly string[], plugins?: readonly PluginOptions[], checks: Checks = []): ServerSettings {
   const input = { groups: GROUPS, checks, argv, env: process.env, readFile: (path: string) => readFileSync(path) }
   return readSettings(plugins === undefined ? input : { ...input, plugins })
 }

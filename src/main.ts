@@ -12,13 +12,13 @@ async function settingsFor(argv: readonly string[]): Promise<CommandSettings> {
   return {
     database: settings.database,
     domains: settings.values.server.virtualHosts.map((host) => host.domain),
-    clusterName: String(settings.valueOf('--cluster-name') ?? 'starling')
+    clusterName: settings.values.cluster.clusterName
   }
 }
 
 const actions: Actions = {
-  run: async (settings, mode) => (await import('./server.js')).runServer(settings, mode),
-  demo: async (options) => (await import('./server.js')).runDemo(options),
+  run: async (settings, mode) => (await import('./run.js')).runServer(settings, mode),
+  demo: async (options) => (await import('./run.js')).runDemo(options),
   user: async (action, words, settings) => (await commands()).userCommand(await settingsFor(settings), action, words),
   clusterNodes: async (json, settings) => (await commands()).nodesCommand(await settingsFor(settings), json),
   clusterTest: async (domain, settings) => (await commands()).testCommand(await settingsFor(settings), domain),

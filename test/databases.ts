@@ -3,13 +3,13 @@
  * that can be stopped, started and frozen. Servers start when first needed and end with the test run.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseKind, DatabaseSettings, ServerSettings } from '../src/storage/settings.js'
 import {
-  administer, freePort, makeServer, PASSWORD, signalServer, startServer, USER, type RunningServer, type ServerKind
+  administer, freePort, makeServer, PASSWORD, signalServer, stands, startServer, USER, type RunningServer, type ServerKind
 } from './database-servers.js'
 
 export const KINDS: readonly DatabaseKind[] = ['sqlite', 'postgresql', 'mysql']
@@ -31,8 +31,8 @@ export interface DedicatedServer {
   stop(): Promise<void>
   start(): Promise<void>
   /** Frozen: it takes connections and says nothing. */
-  pause(): void
-  resume(): void
+  pause(): Promise<void>
+  resume(): Promise<void>
   /** Stops it for good and removes its files. */
   remove(): Promise<void>
 }
@@ -110,12 +110,15 @@ async function startShared(kind: ServerKind, answer: string): Promise<void> {
 
 /** For tests of outages. One database, `starling`. */
 export async function dedicatedServer(kind: ServerKind): Promise<DedicatedServer> {
-  const directory = join(mkdtempSync(join(tmpdir(), 'starling-server-')), kind)
+  const folder = mkdtempSync(join(tmpdir(), 'starling-server-'))
+  // The server's own user must get through.
+  chmodSync(folder, 0o755)
+  const directory = join(folder, kind)
   const port = await freePort()
   makeServer(kind, directory)
   let running: RunningServer | undefined
   const start = async (): Promise<void> => {
-    running ??= await startServer(kind, { directory, port, watch: process.pid, remove: join(directory, '..') })
+    running ??= await startServer(kind, { directory, port, watch: process.pid, remove: folder })
   }
   const stop = async (): Promise<void> => {
     if (running === undefined) return
@@ -132,13 +135,19 @@ export async function dedicatedServer(kind: ServerKind): Promise<DedicatedServer
     ...addressed(kind, port, 'starling'),
     start,
     stop,
-    pause: () => running && signalServer(running.pid, 'SIGSTOP'),
-    resume: () => running && signalServer(running.pid, 'SIGCONT'),
+    pause: () => freeze(running, true),
+    resume: () => freeze(running, false),
     async remove() {
       await stop()
-      rmSync(join(directory, '..'), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
     }
   }
+}
+
+async function freeze(running: RunningServer | undefined, still: boolean): Promise<void> {
+  if (running === undefined) return
+  signalServer(running.pid, still ? 'SIGSTOP' : 'SIGCONT')
+  await stands(running.pid, still)
 }
 
 function isRunning(pid: number): boolean {

@@ -62,7 +62,8 @@ function addRun(program: Command, actions: Actions, done: Done): void {
     .action((words: string[], { check = false, explain = false }: Partial<RunMode>, command: Command) => {
       const { operands, settings } = splitWords(words)
       const lines = operands.filter((word) => /^[\w-]+\/[^=]+=/.test(word))
-      if (lines.length < operands.length) command.error(`error: '${operands.find((word) => !lines.includes(word)) ?? ''}' is not an --option=value`)
+      const odd = operands.find((word) => !lines.includes(word))
+      if (odd !== undefined) command.error(`error: '${odd}' is not an --option=value`)
       return done(actions.run([...settings, ...lines], { check, explain }))
     })
 }
@@ -76,7 +77,8 @@ interface DemoFlags {
 }
 
 function addDemo(program: Command, actions: Actions, done: Done): void {
-  program.command('demo').description('run a small cluster on this machine to try things').allowUnknownOption().argument('[settings...]', SETTINGS_HELP)
+  program.command('demo').description('run a small cluster on this machine to try things').allowUnknownOption()
+    .argument('[settings...]', SETTINGS_HELP)
     .option('--nodes <n>', 'nodes', whole(1, 20), 2)
     .option('--dir <dir>', 'where the database, logs and files of the nodes are kept', './data/demo')
     .option('--base-port <port>', 'first port; free ones when not given', whole(1, 65_000))
@@ -113,15 +115,16 @@ function addCluster(program: Command, actions: Actions, done: Done): void {
   cluster.command('nodes').description('show the members').allowUnknownOption().argument('[settings...]')
     .option('--json', 'as JSON')
     .action((words: string[], { json }: { json?: true }) => done(actions.clusterNodes(json === true, splitWords(words).settings)))
-  cluster.command('test').description('log in at every node and send messages between all of them').allowUnknownOption().argument('[words...]')
-    .usage('[DOMAIN] [--option=value ...]')
+  cluster.command('test').description('log in at every node and send messages between all of them').allowUnknownOption()
+    .argument('[words...]').usage('[DOMAIN] [--option=value ...]')
     .action((words: string[]) => {
       const { operands, settings } = splitWords(words)
       return done(actions.clusterTest(operands[0], settings))
     })
   cluster.command('fence').description('declare one life of a node dead, when its process is known to be gone').allowUnknownOption()
     .argument('<name>').argument('<incarnation>', '', whole(1, Number.MAX_SAFE_INTEGER)).argument('[settings...]')
-    .action((name: string, incarnation: number, words: string[]) => done(actions.clusterFence(name, incarnation, splitWords(words).settings)))
+    .action((name: string, incarnation: number, words: string[]) =>
+      done(actions.clusterFence(name, incarnation, splitWords(words).settings)))
 }
 
 /** Runs one command line; resolves with the exit code, never rejects. */

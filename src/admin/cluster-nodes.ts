@@ -65,7 +65,9 @@ export async function showNodes(ports: ClusterPorts, json: boolean): Promise<voi
 export async function fenceNode(ports: ClusterPorts, name: string, incarnation: number): Promise<void> {
   const row = (await ports.tables.rows(ports.clusterName)).find((one) => one.hostname === name)
   if (row === undefined) throw new CommandError(`the cluster ${ports.clusterName} has no node ${name}`)
-  if (row.incarnation < incarnation) throw new CommandError(`${name} has not had an incarnation ${incarnation}; the last one is ${row.incarnation}`)
+  if (row.incarnation < incarnation) {
+    throw new CommandError(`${name} has not had an incarnation ${incarnation}; the last one is ${row.incarnation}`)
+  }
   if (row.incarnation > incarnation || row.state === 'fenced' || row.state === 'left') {
     ports.print(`incarnation ${incarnation} of ${name} is over already`)
     return

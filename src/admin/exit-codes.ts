@@ -2,6 +2,7 @@
  * Exit codes of `starling` (after sysexits.h) and what an error that reaches the top means in them.
  */
 import { ConfigError } from '../config/fault.js'
+import { StartRefused } from '../cluster/claim.js'
 import { DatabaseRefused } from '../storage/database.js'
 import { SchemaTooNew } from '../storage/migrate.js'
 import { StorageError } from '../storage/store.js'
@@ -35,6 +36,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandError) return error.exitCode
   if (error instanceof ConfigError || error instanceof DatabaseRefused || error instanceof SchemaTooNew) return EXIT.config
   if (error instanceof StorageError) return error.kind === 'refused' ? EXIT.bug : EXIT.temporary
+  if (error instanceof StartRefused) return error.exitCode
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return SYSTEM.test(code) ? EXIT.io : EXIT.bug
 }

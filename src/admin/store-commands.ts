@@ -68,7 +68,8 @@ export const fenceCommand = (settings: CommandSettings, name: string, incarnatio
     return EXIT.ok
   })
 
-export const testCommand = (settings: CommandSettings, given: string | undefined): Promise<number> => withStore(settings, async ({ store, cluster }) => {
+export const testCommand = (settings: CommandSettings, given?: string): Promise<number> => withStore(settings, async (open) => {
+  const { store, cluster } = open
   const domain = given ?? settings.domains[0]
   if (domain === undefined) throw new CommandError('name a served domain: starling cluster test example.com', EXIT.usage)
   const green = await clusterTest(domain, {

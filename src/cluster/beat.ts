@@ -23,7 +23,8 @@ export interface BeatParts {
   /** A life that we have fenced. */
   suspect(row: NodeRow): void
   notice(kind: string, subject: string): void
-  gate(open: boolean): void
+  /** Whether we may serve has changed. */
+  gate(): void
   /** Our own life was fenced, or its row is gone. */
   over(): void
 }
@@ -71,7 +72,7 @@ export class Beat {
       this.#open = open
       if (open) this.parts.log.info({}, 'cluster.serving')
       else this.parts.log.warn({ databaseAway: this.#away, links: this.parts.links() }, 'cluster.isolated')
-      queueMicrotask(() => this.parts.gate(open))
+      queueMicrotask(() => this.parts.gate())
     }
     return open
   }

@@ -212,10 +212,8 @@ function readVerdict(reader: ByteReader): Verdict {
 }
 
 /** What may never stand in an address, whatever PRECIS says: it would change the meaning of text around it. */
-// eslint-disable-next-line no-control-regex
-const FORBIDDEN = /[\u0000-\u0020\u007f"&'<>]/
-// eslint-disable-next-line no-control-regex
-const CONTROLS = /[\u0000-\u001f\u007f]/
+const FORBIDDEN = /[\p{Cc} "&'<>]/u
+const CONTROLS = /\p{Cc}/u
 
 /**
  * An address from a peer, which has prepared it (RFC 7622); here only its shape is checked.

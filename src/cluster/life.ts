@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type { Envelope, MeshHandlers, Verdict } from '../router/envelope.js'
+import type { Envelope, MeshHandlers } from '../router/envelope.js'
 import type { NodeRef } from '../router/strategy.js'
 import type { ClusterTables, NodeRow, NodeServices } from '../storage/cluster-tables.js'
 import type { Cancel, Clock } from '../telemetry/clock.js'
@@ -12,25 +12,22 @@ import type { Log } from '../telemetry/log.js'
 import type { HybridClock } from '../xmpp/hlc.js'
 import { Beat } from './beat.js'
 import type { BoshExchange } from './bosh.js'
-import { makeCertificate } from './certificate.js'
+import { makeCertificate, type LinkCertificate } from './certificate.js'
 import { takeName, type Claimed } from './claim.js'
 import { dispatch, type DispatchParts } from './dispatch.js'
-import { encodeRoute } from './envelope-codec.js'
-import { FrameTooBig, FrameWriter, PROTOCOL_MAX, PROTOCOL_MIN } from './frames.js'
-import type { LinkCertificate } from './certificate.js'
+import { FrameWriter, PROTOCOL_MAX, PROTOCOL_MIN } from './frames.js'
 import type { HandshakeFacts, Handshaken } from './handshake.js'
 import type { Link, LinkHandler } from './link.js'
 import { encodeFence, encodePeers, type GoodbyeReason, type PeerAddress } from './link-frames.js'
 import { Links } from './links.js'
 import type { MemberEvent } from './membership.js'
 import { NonceMemory } from './nonces.js'
+import { Sending } from './sending.js'
 import { Peer, PING_EVERY_MS, type PeerParts } from './peer.js'
 import { printMembers, type ClusterMetrics, type ClusterSettings, type Member, type MemberChange } from './settings.js'
 
 /** How often dials, silence and the clock's gap are looked at. */
 const TICK_MS = 250
-/** An envelope that could not leave for this long is answered with an error; it was never sent, so nobody has taken it. */
-const CUT_WAIT_MS = 30_000
 /** What a stopping node waits for its frames to be acknowledged. */
 export const FLUSH_MS = 5000
 
@@ -53,6 +50,8 @@ export interface LifeParts {
   /** The view changed; the strategy and the mesh's listeners follow. */
   changed(change: 'up' | 'lost' | 'left', node: NodeRef): void
   members(change: MemberChange): void
+  /** `serving()` may have changed. */
+  gate(): void
   /** This life was fenced. */
   fenced(): void
 }
@@ -69,6 +68,7 @@ export class Life {
   readonly #links: Links
   readonly #beat: Beat
   readonly #nonces: NonceMemory
+  readonly #sending: Sending
   readonly #dispatch: DispatchParts
   readonly #peerParts: PeerParts
   readonly #timers: Cancel[]
@@ -79,6 +79,9 @@ export class Life {
     this.#view = [this.node]
     this.#pingedAt = clock.now()
     this.frames = new FrameWriter(hlc)
+    this.#sending = new Sending(this.frames, (from, key, answers) => {
+      if (!this.#over) parts.handlers.answers(from, key, answers)
+    })
     this.#nonces = new NonceMemory(clock)
     this.#beat = new Beat({
       tables: parts.tables, clock, log: parts.log, clusterName: settings.clusterName, life: claimed.life,
@@ -86,7 +89,7 @@ export class Life {
       events: (events) => events.forEach((event) => this.#member(event)),
       suspect: (row) => this.#fence(row),
       notice: (kind, subject) => this.#notice(kind, subject),
-      gate: (open) => parts.handlers.gate(open),
+      gate: () => parts.gate(),
       over: () => this.#fencedSelf()
     }, notice)
     this.#peerParts = this.#makePeerParts()
@@ -109,7 +112,7 @@ export class Life {
   /** Takes the name and reads the table once. @throws StartRefused */
   static async begin(parts: LifeParts): Promise<Life> {
     const { settings, tables, clock, log } = parts
-    const certificate = settings.tls ? makeCertificate(settings.name) : undefined
+    const certificate = settings.tls ? await makeCertificate(settings.name) : undefined
     const claimed = await takeName({
       hostname: settings.name, secondary: settings.secondary, password: randomBytes(24).toString('hex'), port: parts.port,
       cpuUsage: 0, memUsage: 0, clusterName: settings.clusterName, bootNonce: randomBytes(16).toString('hex'),
@@ -166,18 +169,7 @@ export class Life {
 
   /** False: senders should pause. */
   route(to: NodeRef, envelope: Envelope): boolean {
-    const peer = this.peer(to)
-    if (peer === undefined) {
-      this.#answer(to, envelope, { kind: 'none' }) // that life is over: it holds nobody
-      return true
-    }
-    try {
-      const refused = (unsent: Envelope): void => this.#answer(to, unsent, FULL)
-      return peer.route(encodeRoute(this.frames, envelope), envelope, refused)
-    } catch (error) {
-      if (error instanceof FrameTooBig) return this.#split(to, envelope)
-      throw error
-    }
+    return this.#sending.route(this.peer(to), to, envelope)
   }
 
   /** Tells the others what we are; false when this life is over. */
@@ -241,7 +233,7 @@ export class Life {
     for (const peer of this.#peers.values()) {
       if (ping) peer.ping()
       peer.checkSilence(now)
-      for (const unsent of peer.channel.expire(1, now - CUT_WAIT_MS)) this.#answer(peer.node, unsent, LATE)
+      this.#sending.expire(peer, now)
     }
   }
 
@@ -402,28 +394,4 @@ export class Life {
     this.end('fenced')
     this.parts.fenced()
   }
-
-  /** Too big for one frame: halves of the addressees, and at last a refusal. */
-  #split(to: NodeRef, envelope: Envelope): boolean {
-    const { addressees } = envelope
-    if (addressees.length <= 1) {
-      this.#answer(to, envelope, TOO_BIG)
-      return true
-    }
-    const half = addressees.length >> 1
-    const first = this.route(to, { ...envelope, addressees: addressees.slice(0, half) })
-    return this.route(to, { ...envelope, addressees: addressees.slice(half) }) && first
-  }
-
-  /** In the place of a node that will not answer; never while the router is still in `route`. */
-  #answer(from: NodeRef, envelope: Envelope, verdict: Verdict): void {
-    const answers = envelope.addressees.map(({ ask }) => ({ ask, verdict }))
-    queueMicrotask(() => {
-      if (!this.#over) this.parts.handlers.answers(from, envelope.key, answers)
-    })
-  }
 }
-
-const FULL: Verdict = { kind: 'reject', why: 'error', type: 'wait', condition: 'resource-constraint' }
-const LATE: Verdict = { kind: 'reject', why: 'error', type: 'wait', condition: 'remote-server-timeout' }
-const TOO_BIG: Verdict = { kind: 'reject', why: 'error', type: 'modify', condition: 'policy-violation' }

@@ -3,10 +3,10 @@
  * cost: pending handshakes, rate, log lines.
  */
 import type { Socket } from 'node:net'
+import { parseAddress } from '../config/address.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import { LINK_REFUSED, type LinkRefusedReason } from '../telemetry/reasons.js'
-import { parseAddress } from './address.js'
 import { FrameFault } from './bytes.js'
 import type { LinkCertificate } from './certificate.js'
 import { Dialler, type Target } from './dialler.js'
@@ -73,12 +73,13 @@ export class Links {
     const from = socket.remoteAddress ?? ''
     this.#pending.add(socket)
     const late = this.parts.clock.after(HANDSHAKE_MS, () => socket.destroy())
+    let link: Link | undefined
     try {
-      const link = await Link.accept(socket, this.parts.certificate, this.parts.clock)
+      link = await Link.accept(socket, this.parts.certificate, this.parts.clock)
       await this.#shake(link, acceptHandshake)
     } catch (error) {
       this.#warn(from, error)
-      socket.destroy()
+      if (link === undefined) socket.destroy() // else its goodbye is on the way
     } finally {
       late()
       this.#pending.delete(socket)
@@ -91,7 +92,8 @@ export class Links {
     let link: Link | undefined
     const late = clock.after(HANDSHAKE_MS * 2, () => link?.destroy('the handshake took too long'))
     try {
-      link = await Link.dial(parseAddress(target.address, this.parts.defaultPort), this.parts.certificate, clock)
+      const { host, port = this.parts.defaultPort } = parseAddress(target.address)
+      link = await Link.dial({ host, port }, this.parts.certificate, clock)
       const shaken = await this.#shake(link, dialHandshake)
       this.dialler.reached(target, shaken.peer.name)
     } catch (error) {

@@ -1,8 +1,14 @@
 /** The listening sockets of the cluster port. They outlive a life of the node: a fenced node rejoins at the same address. */
 import { createServer, type Server, type Socket } from 'node:net'
+import { addressText } from '../config/address.js'
 import type { Log } from '../telemetry/log.js'
-import { printAddress, type Address } from './address.js'
 import { StartRefused } from './claim.js'
+
+/** An address of this machine. */
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
 
 export interface Listeners {
   /** As bound, in the order of the addresses. */
@@ -12,7 +18,7 @@ export interface Listeners {
 
 /** Rejects with `StartRefused` when an address is not of this machine or a port is taken; then none stays open. */
 export async function openListeners(
-  addresses: readonly Address[], accept: (socket: Socket) => void, log: Log
+  addresses: readonly Endpoint[], accept: (socket: Socket) => void, log: Log
 ): Promise<Listeners> {
   const servers = addresses.map(() => createServer({ noDelay: true }, accept))
   const close = (): void => servers.forEach((server) => void server.close())
@@ -25,12 +31,11 @@ export async function openListeners(
   }
 }
 
-function bind(server: Server, address: Address | undefined, log: Log): Promise<number> {
+function bind(server: Server, address: Endpoint | undefined, log: Log): Promise<number> {
   if (address === undefined) return Promise.reject(new Error('no address'))
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(address, error)))
-    const host = address.host === '*' ? {} : { host: address.host }
-    server.listen({ ...host, port: address.port, exclusive: true }, () => {
+    server.listen({ ...address, exclusive: true }, () => {
       const bound = server.address()
       server.on('error', (error) => log.error({ error: error.message }, 'cluster.listener'))
       resolve(typeof bound === 'object' && bound !== null ? bound.port : address.port)
@@ -38,8 +43,8 @@ function bind(server: Server, address: Address | undefined, log: Log): Promise<n
   })
 }
 
-function cannotListen(address: Address, error: NodeJS.ErrnoException): StartRefused {
-  const where = `cannot listen for cluster links on ${printAddress(address)}`
+function cannotListen(address: Endpoint, error: NodeJS.ErrnoException): StartRefused {
+  const where = `cannot listen for cluster links on ${addressText({ ...address, device: '' })}`
   switch (error.code) {
     case 'EADDRINUSE': return new StartRefused(78, `${where}: the port is taken; set another with --cl-comp-ports`)
     case 'EADDRNOTAVAIL': case 'ENOTFOUND':

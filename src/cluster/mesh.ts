@@ -2,6 +2,7 @@
  * The other nodes, as the rooms below see them: `Mesh` for cluster mode. Outlives lives: a fenced node rejoins with a
  * new incarnation behind the same object.
  */
+import { addressText, parseAddress } from '../config/address.js'
 import type { Answer, Envelope, Mesh, MeshHandlers, StanzaKey } from '../router/envelope.js'
 import type { DeviceRecord, NodeRef, StrategyHost } from '../router/strategy.js'
 import type { ClusterTables, NodeServices } from '../storage/cluster-tables.js'
@@ -9,7 +10,6 @@ import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { Hlc, HybridClock } from '../xmpp/hlc.js'
 import type { Jid } from '../xmpp/jid.js'
-import { parseAddress, printAddress } from './address.js'
 import { fenceLife } from './beat.js'
 import { BoshExchange, type BoshAnswer, type BoshHandler, type BoshRequest } from './bosh.js'
 import { StartRefused } from './claim.js'
@@ -75,6 +75,10 @@ class ClusterMesh implements NodeMesh {
   #services: NodeServices | undefined
   #stopping = false
   #viewNo = 0
+  /** False from a fence until the next life is linked. */
+  #joined = true
+  /** What the rooms below were told last. */
+  #gate = true
   readonly #hosting: Hosting
   readonly #bosh: BoshExchange
   #onNotice: (kind: string, subject: string) => void = () => {}
@@ -108,7 +112,7 @@ class ClusterMesh implements NodeMesh {
   }
 
   serving(): boolean {
-    return this.#life?.serving() ?? false
+    return this.#joined && (this.#life?.serving() ?? false)
   }
 
   listen(handlers: MeshHandlers): void {
@@ -257,6 +261,7 @@ class ClusterMesh implements NodeMesh {
         handlers.node(change, node)
       },
       members: (change) => this.#onMembers(change),
+      gate: () => this.#tellGate(handlers),
       fenced: () => void this.#rejoin(handlers)
     })
   }
@@ -265,7 +270,9 @@ class ClusterMesh implements NodeMesh {
   async #rejoin(handlers: MeshHandlers): Promise<void> {
     const over = this.#life
     this.#life = undefined
+    this.#joined = false
     handlers.fenced()
+    this.#tellGate(handlers)
     for (const node of over?.view ?? []) {
       if (node !== over?.node) this.#hosting.node('lost', node)
     }
@@ -274,13 +281,21 @@ class ClusterMesh implements NodeMesh {
         await this.#begin()
         await this.ready()
         if (this.#services !== undefined) await this.up(this.#services)
-        handlers.gate(true)
+        this.#joined = true
+        this.#tellGate(handlers)
       } catch (error) {
         if (error instanceof StartRefused) return this.#onEnd(error)
         this.parts.log.error({ error: String(error) }, 'cluster.rejoin')
         await this.#pause(REJOIN_MS)
       }
     }
+  }
+
+  #tellGate(handlers: MeshHandlers): void {
+    const open = this.serving()
+    if (open === this.#gate) return
+    this.#gate = open
+    handlers.gate(open)
   }
 
   #pause(ms: number): Promise<void> {
@@ -294,6 +309,6 @@ class ClusterMesh implements NodeMesh {
 
 /** What others dial: the port that was bound, unless the operator named one. */
 function advertised(advertise: string, port: number): string {
-  const address = parseAddress(advertise, port)
-  return printAddress(address.port === 0 ? { ...address, port } : address)
+  const address = parseAddress(advertise)
+  return addressText({ ...address, port: address.port === undefined || address.port === 0 ? port : address.port })
 }

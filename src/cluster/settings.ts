@@ -2,7 +2,7 @@
 import type { NodeServices, NodeState } from '../storage/cluster-tables.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { NodeChangeReason } from '../telemetry/reasons.js'
-import type { Address } from './address.js'
+import type { Endpoint } from './listeners.js'
 
 export type Discovery = 'table' | 'static'
 
@@ -13,13 +13,12 @@ export interface ClusterSettings {
   readonly clusterName: string
   /** `host` or `host:port` that others dial; port 0 or none: the one we listen on. */
   readonly advertise: string
-  readonly listen: readonly Address[]
+  readonly listen: readonly Endpoint[]
   /** `--cluster-nodes`: `host:port` each. */
   readonly contacts: readonly string[]
   readonly discovery: readonly Discovery[]
   readonly secrets: readonly string[]
   readonly tls: boolean
-  readonly allowLoopback: boolean
   /** Short name of the strategy, the same on all nodes. */
   readonly strategy: string
   /** The machine, so that a backup is chosen elsewhere. */

@@ -21,10 +21,12 @@ export interface Address {
 const ALLOWED = 'host, host:port, [IPv6]:port, @interface, [@interface name]:port, each with tcp:// if you like'
 const HOST_NAME = /^(?=.{1,253}$)[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}])?\.?$/u
 
+/** `tcp://`, then a name in brackets, or one without colons, or an IPv6 address; then a port. */
+const FORM = /^(?:tcp:\/\/)?(?:\[([^[\]]+)\]|([^[\]:/]*|[0-9a-fA-F.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*))(?::(\d{1,5}))?$/
+
 /** Throws `Error` with what is allowed. */
 export function parseAddress(text: string): Address {
-  const [, bracketed, plain, digits] = /^(?:tcp:\/\/)?(?:\[([^[\]]+)\]|([^[\]:/]*|[0-9a-fA-F.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*))(?::(\d{1,5}))?$/
-    .exec(text.trim()) ?? []
+  const [, bracketed, plain, digits] = FORM.exec(text.trim()) ?? []
   const name = bracketed ?? plain ?? ''
   const port = digits === undefined ? undefined : Number(digits)
   if (name === '' || (port ?? 0) > 65535) throw new Error(ALLOWED)

@@ -26,8 +26,8 @@ export type DatabaseSettings = Pool & (
   }
 )
 
-const KINDS = { pgsql: 'postgresql', postgresql: 'postgresql', mysql: 'mysql', mariadb: 'mysql', sqlite: 'sqlite', derby: 'sqlite' } as const
 const SCHEMES = { postgresql: 'postgresql', mysql: 'mysql', mariadb: 'mysql', sqlite: 'sqlite', derby: 'sqlite' } as const
+const KINDS = { pgsql: 'postgresql', ...SCHEMES } as const
 type Kind = DatabaseSettings['kind']
 
 function kindOption(): Option<Kind | 'by-uri'> {
@@ -55,7 +55,10 @@ export const databaseOptions = options({
       ...foreignParameters(uri).map((name) => `parameter ${name} is ignored`)
     ]
   },
-  password: { ...text('--user-db-password', '', 'Password of the database user; wins over the URI\'s.', true), environment: 'STARLING_DB_PASSWORD' },
+  password: {
+    ...text('--user-db-password', '', 'Password of the database user; wins over the URI\'s.', true),
+    environment: 'STARLING_DB_PASSWORD'
+  },
   passwordFile: text('--user-db-password-file', '', 'File whose first line is the password of the database user.'),
   poolSize: integer('--data-repo-pool-size', 10, 1, 1000, 'Connections to the database, at most.'),
   waitSeconds: seconds('--db-wait', 60, 0, 86_400, 'How long a start waits for a database that cannot be reached.')
@@ -125,7 +128,9 @@ export function databaseSettings(v: Values<typeof databaseOptions>, read: Read):
   const [, scheme = '', rest = ''] = /^(?:jdbc:)?([a-z]+):(.*)$/is.exec(uri) ?? []
   const kind = Object.hasOwn(SCHEMES, scheme.toLowerCase()) ? SCHEMES[scheme.toLowerCase() as keyof typeof SCHEMES] : undefined
   if (kind === undefined) throw new Error(`allowed: ${Object.values(FORMS).join(', ')}`)
-  if (v.kind !== 'by-uri' && v.kind !== kind) throw new Error(`--user-db says ${databaseOptions.kind.print(v.kind)}, this address is one of ${kind}`)
+  if (v.kind !== 'by-uri' && v.kind !== kind) {
+    throw new Error(`--user-db says ${databaseOptions.kind.print(v.kind)}, this address is one of ${kind}`)
+  }
   if (kind === 'sqlite') {
     const [file = ''] = scheme.toLowerCase() === 'derby' ? [''] : rest.split('?')
     return { ...pool, kind, file: file === '' ? DEFAULT_FILE : file }
@@ -139,6 +144,7 @@ export function databaseSettings(v: Values<typeof databaseOptions>, read: Read):
   const user = parameters.get('user') ?? loginUser
   if (user === '') throw new Error(`a user is missing: ${FORMS[kind]}`)
   const given = passwordOf(v, parameters, read)
+  const password = given === '' ? loginPassword ?? '' : given
   const host = bracketed ?? (name === undefined || name === '' ? 'localhost' : name)
-  return { ...pool, kind, host, port, database: decoded(database), user, password: given === '' ? loginPassword ?? '' : given, ssl: tlsOf(parameters) }
+  return { ...pool, kind, host, port, database: decoded(database), user, password, ssl: tlsOf(parameters) }
 }

@@ -59,7 +59,8 @@ function manualRow(option: Option<unknown>): string {
 function ruleText({ to, instead, fine }: Rule): string {
   const known = to === undefined ? '' : `the same as ${code(to)}`
   const rest = instead === undefined ? '' : `ignored: ${cell(instead)}`
-  return `${[known, rest].filter((part) => part !== '').join('; else ')}${fine === undefined ? '' : ` (no warning for ${code(fine.source)})`}`
+  const quiet = fine === undefined ? '' : ` (no warning for ${code(fine.source)})`
+  return `${[known, rest].filter((part) => part !== '').join('; else ')}${quiet}`
 }
 
 const twoColumns = (head: string, rows: readonly (readonly [string, string])[]): string =>

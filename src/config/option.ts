@@ -48,7 +48,10 @@ export function flag(name: string, initial: boolean, why: string): Option<boolea
   }
 }
 
-export function integer(name: string, initial: number, min: number, max: number, why: string, kind = 'number'): Option<number> {
+type Bounded = readonly [min: number, max: number, why: string]
+
+export function integer(name: string, initial: number, ...bounds: [...Bounded, kind?: string]): Option<number> {
+  const [min, max, why, kind = 'number'] = bounds
   return {
     name, kind, initial, why, print: String,
     parse(t) {
@@ -60,15 +63,15 @@ export function integer(name: string, initial: number, min: number, max: number,
 }
 
 /** Seconds, milliseconds or bytes are integers whose kind says so; names end in the unit. */
-export const milliseconds = (name: string, initial: number, min: number, max: number, why: string): Option<number> =>
-  integer(name, initial, min, max, why, 'milliseconds')
-export const seconds = (name: string, initial: number, min: number, max: number, why: string): Option<number> =>
-  integer(name, initial, min, max, why, 'seconds')
+export const milliseconds = (name: string, initial: number, ...bounds: Bounded): Option<number> =>
+  integer(name, initial, ...bounds, 'milliseconds')
+export const seconds = (name: string, initial: number, ...bounds: Bounded): Option<number> =>
+  integer(name, initial, ...bounds, 'seconds')
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
 /** Bytes, with Tigase's size suffixes k, m and g. */
-export function bytes(name: string, initial: number, min: number, max: number, why: string): Option<number> {
+export function bytes(name: string, initial: number, ...[min, max, why]: Bounded): Option<number> {
   return {
     name, kind: 'bytes', initial, why, print: String,
     parse(t) {

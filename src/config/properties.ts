@@ -2,7 +2,7 @@
  * Reads Java Properties text (`java.util.Properties.load`): comments, continuations, escapes; every entry keeps its file
  * and line. Splitting is `dot-properties`'; what Java refuses and the library forgives is refused here.
  */
-import { Comment, EmptyLine, Pair, parseLines } from 'dot-properties'
+import { Pair, parseLines } from 'dot-properties'
 import type { Complaint, Origin } from './fault.js'
 
 export interface Entry {
@@ -27,8 +27,8 @@ export function readProperties(file: string, text: string): PropertiesText {
   let line = 1
   let counted = 0
   for (const node of parseLines(source, true)) {
-    if (node instanceof Comment || node instanceof EmptyLine || !(node instanceof Pair)) continue
-    const [from, , , to] = node.range ?? [0, 0, 0, 0]
+    if (!(node instanceof Pair)) continue
+    const [from, , , to] = node.range
     for (; counted < from; counted++) if (source[counted] === '\n') line++
     const origin = { file, line }
     const escapeAt = BAD_ESCAPE.exec(source.slice(from, to))
@@ -53,7 +53,7 @@ export type Line =
   /** `component/path/key[T]=value`. */
   | { readonly kind: 'component'; readonly component: string; readonly path: readonly string[]; readonly type: string }
 
-const TYPE_LETTERS = 'FLISBlisb'
+const TYPE_LETTERS = ['F', 'L', 'I', 'S', 'B', 'l', 'i', 's', 'b']
 
 /** Tells the three kinds of line apart (a key of the first kind is `config-type`); throws `Error` with what is allowed. */
 export function classify(key: string): Line {
@@ -65,8 +65,8 @@ export function classify(key: string): Line {
   if (key.startsWith('-') || component === '' || (path.at(-1) ?? '') === '') {
     throw new Error('a key is --name, config-type or component/key')
   }
-  if (letter !== undefined && (letter.length !== 1 || !TYPE_LETTERS.includes(letter))) {
-    throw new Error(`the type letter is one of ${[...TYPE_LETTERS].join(' ')}`)
+  if (letter !== undefined && !TYPE_LETTERS.includes(letter)) {
+    throw new Error(`the type letter is one of ${TYPE_LETTERS.join(' ')}`)
   }
   return { kind: 'component', component, path, type: letter ?? 'S' }
 }

@@ -6,7 +6,7 @@ import { databaseOptions, databaseSettings, type DatabaseSettings } from './data
 import { ConfigError, DEFAULT, ENVIRONMENT, masked, place, type Complaint, type Origin } from './fault.js'
 import { didYouMean } from './nearest.js'
 import type { Option, OptionGroup, Values } from './option.js'
-import { serverOptions } from './server-options.js'
+import { serverOptions, type PluginChoice } from './server-options.js'
 import { readReason, readSources, type SourcesInput } from './sources.js'
 import { BUILT_IN_PLUGINS, OTHER_PLUGINS } from './tigase.js'
 import { Translation, type Assignment } from './translate.js'
@@ -88,7 +88,9 @@ function fromEnvironment(option: Option<unknown>, given: Assignment | undefined,
 const OPENS_NOTHING = '--proxy-protocol'
 
 function portsIn(option: Option<unknown>, value: unknown): readonly number[] {
-  const one = option.kind === 'address' && typeof value === 'object' && value !== null && 'port' in value ? [value.port] : []
+  // Other addresses say where somebody else connects to, perhaps past a balancer.
+  const listens = option.kind === 'address' && option.name.endsWith('-listen')
+  const one = listens && typeof value === 'object' && value !== null && 'port' in value ? [value.port] : []
   const many = option.kind === 'port list' && option.name !== OPENS_NOTHING && Array.isArray(value) ? value as unknown[] : []
   return [...one, ...many].filter((port) => typeof port === 'number' && port > 0) as number[]
 }
@@ -100,18 +102,21 @@ function samePorts(values: ReadonlyMap<Option<unknown>, unknown>, where: (name: 
     const mine = `${option.name} (${place(where(option.name))})`
     for (const port of portsIn(option, value)) {
       const other = seen.get(port)
-      if (other !== undefined) faults.push({ origin: where(option.name), key: option.name, problem: `port ${port} is named twice: by ${other} and by ${mine}` })
+      const problem = `port ${port} is named twice: by ${other ?? ''} and by ${mine}`
+      if (other !== undefined) faults.push({ origin: where(option.name), key: option.name, problem })
       seen.set(port, mine)
     }
   }
   return faults
 }
 
-const knownPlugins = (plugins: readonly PluginOptions[]): ReadonlyMap<string, PluginOptions> =>
+type KnownPlugins = ReadonlyMap<string, PluginOptions>
+
+const knownPlugins = (plugins: readonly PluginOptions[]): KnownPlugins =>
   new Map(plugins.flatMap((one) => [one.id, ...one.aliases ?? []].map((id) => [id, one] as const)))
 
 /** `--sm-plugins`: ids of nobody are faults, Tigase's that are not offered are warnings when asked for. */
-function judgePlugins(chosen: readonly { id: string; on: boolean }[], known: ReadonlyMap<string, PluginOptions>, at: Origin, reading: Reading): void {
+function judgePlugins(chosen: readonly PluginChoice[], known: KnownPlugins, at: Origin, reading: Reading): void {
   for (const { id, on } of chosen) {
     if (known.has(id) || BUILT_IN_PLUGINS.has(id)) continue
     const instead = Object.hasOwn(OTHER_PLUGINS, id) ? OTHER_PLUGINS[id] : undefined
@@ -123,7 +128,9 @@ function judgePlugins(chosen: readonly { id: string; on: boolean }[], known: Rea
   }
 }
 
-function pluginValues(plugins: readonly PluginOptions[], given: ReadonlyMap<string, Assignment>, reading: Reading): Settings<Groups>['pluginSettings'] {
+type PluginSettings = Settings<Groups>['pluginSettings']
+
+function pluginValues(plugins: readonly PluginOptions[], given: ReadonlyMap<string, Assignment>, reading: Reading): PluginSettings {
   return new Map(plugins.map(({ id, aliases, config }) => [id, reading.group(config ?? {}, (option) =>
     [id, ...aliases ?? [], ''].map((name) => given.get(`${name}/${option.name}`)).find((line) => line !== undefined))]))
 }
@@ -158,12 +165,15 @@ export function readSettings<G extends Groups>(input: SettingsInput<G>): Setting
   for (const check of checks) check(values, complain)
   const database = readDatabase(own.database, readFile, complain)
   if (reading.faults.length > 0 || database === undefined) throw new ConfigError(reading.faults)
-  return { values, database, pluginSettings, warnings: reading.warnings, files: sources.files, originOf, valueOf: (name) => byName.get(name) }
+  const { files } = sources
+  return { values, database, pluginSettings, warnings: reading.warnings, files, originOf, valueOf: (name) => byName.get(name) }
 }
 
 type Complain = (option: string, problem: string) => void
 
-function readDatabase(values: Values<typeof databaseOptions>, readFile: SourcesInput['readFile'], complain: Complain): DatabaseSettings | undefined {
+type DatabaseValues = Values<typeof databaseOptions>
+
+function readDatabase(values: DatabaseValues, readFile: SourcesInput['readFile'], complain: Complain): DatabaseSettings | undefined {
   try {
     return databaseSettings(values, (path) => {
       try {

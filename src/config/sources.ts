@@ -17,8 +17,9 @@ export interface Sources {
 const USUAL_FILES = ['etc/init.properties', 'init.properties']
 const FILE_VARIABLE = 'STARLING_PROPERTY_FILE'
 
-const REASONS: Readonly<Record<string, string>> =
-  { ENOENT: 'no such file', EACCES: 'no permission to read it', EISDIR: 'it is a directory', ENOTDIR: 'a part of the path is not a directory' }
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file', EACCES: 'no permission to read it', EISDIR: 'it is a directory', ENOTDIR: 'a part of the path is not a directory'
+}
 
 export function readReason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
@@ -61,7 +62,8 @@ function readUsual(needed: boolean, readFile: ReadFile): Found {
     }
   }
   if (!needed) return { files: [], faults: [] }
-  const problem = `cannot read ${USUAL_FILES.join(' or ')}: ${REASONS['ENOENT'] ?? ''}; name one with --property-file or give options as --option=value`
+  const problem = `cannot read ${USUAL_FILES.join(' or ')}: ${REASONS['ENOENT'] ?? ''}; `
+    + 'name one with --property-file or give options as --option=value'
   return { files: [], faults: [{ origin: { file: '', line: 0 }, key: '', problem }] }
 }
 

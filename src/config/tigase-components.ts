@@ -23,8 +23,10 @@ const NO_COMPONENTS = 'this version takes no external components'
 export const ABSENT: Readonly<Record<string, string>> = {
   s2s: NO_S2S, ext: NO_COMPONENTS, 'ext-comp': NO_COMPONENTS,
   muc: 'group chat is not part of this version', pubsub: 'publish-subscribe is not part of this version',
-  'message-archive': 'the message archive is not part of this version', 'unified-archive': 'the message archive is not part of this version',
-  http: 'there is no REST interface; use starling user and the admin listener', rest: 'there is no REST interface; use starling user',
+  'message-archive': 'the message archive is not part of this version',
+  'unified-archive': 'the message archive is not part of this version',
+  http: 'there is no REST interface; use starling user and the admin listener',
+  rest: 'there is no REST interface; use starling user',
   proxy: 'the SOCKS5 proxy is not part of this version', socks5: 'the SOCKS5 proxy is not part of this version',
   stun: 'run a STUN and TURN server beside', upload: 'file upload is not part of this version',
   monitor: METRICS, stats: METRICS, amp: OFFLINE, eventbus: 'there is no event bus', 'vhost-man': 'domains are named in --virt-hosts',
@@ -65,7 +67,8 @@ const LINES: readonly (readonly [string, Rule])[] = [
     ['plugins-conf/jabber:iq:register/registrations-per-second', ignored('registration is off unless --vhost-register-enabled=true')],
     ['plugins-conf/message-archive-xep-0136/**', ignored('the message archive is not part of this version')],
     ['plugins-conf/skip-offline', ignored('offline contacts are never disturbed')],
-    ['plugins-conf/probe-full-jid', ignored('probes follow RFC 6121')], ['plugins-conf/delay-stamp', ignored('stored messages are always stamped')],
+    ['plugins-conf/probe-full-jid', ignored('probes follow RFC 6121')],
+    ['plugins-conf/delay-stamp', ignored('stored messages are always stamped')],
     ['plugins-conf/silently-ignore-message', ignored('delivery follows RFC 6121, section 8')],
     ['plugins-conf/presence-probe-full-jid', ignored('probes follow RFC 6121')],
     ['sm-threads-factor', ignored('plugins need no threads')]
@@ -85,7 +88,8 @@ const LINES: readonly (readonly [string, Rule])[] = [
     ['eventbus-repository-notifications', ignored('there is no event bus', /^false$/i)],
     ['non-cluster-traffic-allowed', ignored('links carry the cluster\'s frames only')],
     ['max-inactivity-time', ignored('links are measured by pings')], ['elements-number-limit', ignored('frames are limited to 1 MiB')],
-    ['connections/ports', to('--cl-comp-ports')], ['connections/**', ignored('use --cl-comp-ports, --cluster-listen and --cluster-advertise')]
+    ['connections/ports', to('--cl-comp-ports')],
+    ['connections/**', ignored('use --cl-comp-ports, --cluster-listen and --cluster-advertise')]
   ]),
   ['*/incoming-filters', ignored(METRICS)], ['*/outgoing-filters', ignored(METRICS)],
   ['*/command/**', ignored('there are no ad-hoc commands; rights are --admins')]
@@ -121,7 +125,8 @@ export function componentRule(component: string, path: readonly string[]): Compo
 /** Names to suggest for a misspelt line of `component`, or for a misspelt component. */
 export const componentNames = (component: string): readonly string[] => {
   const own = LINES.map(([form]) => form).filter((form) => form.startsWith(`${component}/`))
-  return own.length > 0 ? own : [...new Set([...LINES.map(([form]) => form.split('/')[0] ?? ''), ...Object.keys(ABSENT)])].filter((c) => c !== '*')
+  const components = new Set([...LINES.map(([form]) => form.split('/')[0] ?? ''), ...Object.keys(ABSENT)])
+  return own.length > 0 ? own : [...components].filter((name) => name !== '*')
 }
 
 /** What to say of a class that `--comp-class-N` names. */

@@ -32,7 +32,9 @@ const METRICS = 'read /metrics on the admin listener (--admin-listen)'
 export const GLOBALS: Readonly<Record<string, Rule>> = {
   '--property-file': ignored('name files on the command line or by the variable STARLING_PROPERTY_FILE'),
   '--trusted': ignored('give rights with --admins'),
-  '--debug-packages': { to: '--debug', value: (t) => (/^\s*tigase\./.test(t) ? t : undefined), instead: 'there are no Java packages; use --debug' },
+  '--debug-packages': {
+    to: '--debug', value: (t) => (/^\s*tigase\./.test(t) ? t : undefined), instead: 'there are no Java packages; use --debug'
+  },
   '--test': ignored('there is no test mode; starling demo runs nodes to try things on', OFF),
   '--auth-db': ignored(ONE_DATABASE, /^(tigase-auth|tigase-custom|mysql|pgsql|derby|sqlite)$/i),
   '--auth-db-uri': ignored(ONE_DATABASE),

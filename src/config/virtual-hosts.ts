@@ -32,6 +32,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   'trusted-jids': 'use --admins'
 }
 
+const ALL_FLAGS = [...Object.keys(FLAGS), 'max-users=N', ...Object.keys(OTHERS)]
+
 /** RFC 1123 §2.1. */
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -57,9 +59,10 @@ function host(text: string): VirtualHost {
     if (field !== undefined) values[field] = minus === ''
     else if (digits !== undefined) values.maxUsers = Number(digits)
     else if (flag.includes('=') && Object.hasOwn(OTHERS, key)) others.push(flag)
-    else throw new Error(`flags ${[...Object.keys(FLAGS), 'max-users=N', ...Object.keys(OTHERS)].join(', ')}; not '${flag}' of ${name}`)
+    else throw new Error(`flags ${ALL_FLAGS.join(', ')}; not '${flag}' of ${name}`)
   }
-  return { domain, tlsRequired: undefined, register: undefined, anonymous: undefined, maxUsers: undefined, ...values, others } as VirtualHost
+  const unsaid = { tlsRequired: undefined, register: undefined, anonymous: undefined, maxUsers: undefined }
+  return { domain, ...unsaid, ...values, others } as VirtualHost
 }
 
 function parse(text: string): readonly VirtualHost[] {
@@ -72,14 +75,16 @@ function parse(text: string): readonly VirtualHost[] {
 
 function print(hosts: readonly VirtualHost[]): string {
   const sign = (value: boolean | undefined, word: string): string => (value === undefined ? '' : `:${value ? '' : '-'}${word}`)
-  return hosts.map((h) => `${h.domain}${sign(h.tlsRequired, 'tls-required')}${sign(h.register, 'register')}${sign(h.anonymous, 'anon')}`
-    + `${h.maxUsers === undefined ? '' : `:max-users=${h.maxUsers}`}`).join(',')
+  const users = (max: number | undefined): string => (max === undefined ? '' : `:max-users=${max}`)
+  return hosts.map((h) => [
+    h.domain, sign(h.tlsRequired, 'tls-required'), sign(h.register, 'register'), sign(h.anonymous, 'anon'), users(h.maxUsers)
+  ].join('')).join(',')
 }
 
 function remarks(hosts: readonly VirtualHost[]): readonly string[] {
   return hosts.flatMap((h) => [
     ...(h.anonymous === true ? [`${h.domain}: anonymous login is not offered; make accounts with starling user add`] : []),
-    ...((h.maxUsers ?? 0) > 0 ? [`${h.domain}: max-users is not enforced; keep registration off (-register) and add accounts by hand`] : []),
+    ...((h.maxUsers ?? 0) > 0 ? [`${h.domain}: max-users is not enforced; keep registration off and add accounts by hand`] : []),
     ...h.others.map((flag) => `${h.domain}: ${flag.split('=')[0] ?? ''} is ignored: ${OTHERS[flag.split('=')[0] ?? ''] ?? ''}`)
   ])
 }

@@ -28,10 +28,11 @@ const listOf = (value: string | undefined): BlockList => new Set(value === undef
 const textOf = (list: BlockList): string => [...list].join('\n')
 
 /** §5: this very address, its account, its domain with the resource, or its domain. */
-export function isBlocked(list: BlockList, { local, domain, resource, bare }: Jid): boolean {
+export function isBlocked(list: BlockList, jid: Jid): boolean {
   if (list.size === 0) return false
+  const { local, domain, resource } = jid
   if (list.has(domain) || (resource !== '' && list.has(`${domain}/${resource}`))) return true
-  return local !== '' && (list.has(bare.toString()) || (resource !== '' && list.has(`${bare.toString()}/${resource}`)))
+  return local !== '' && (list.has(jid.bare.toString()) || list.has(jid.toString()))
 }
 
 /** True: this device has asked for the list, and is told of changes (§3.3). */
@@ -110,29 +111,30 @@ function addressOf(text: unknown): Jid {
 }
 
 /** The user's stanza to somebody blocked (§3.3). */
-const outgoing: Guard = (stanza, ctx) => withList(stanza.to, ctx, (list, to) => {
-  if (!isBlocked(list, to)) return undefined
+const outgoing: Guard = (stanza, ctx) => judged(stanza, stanza.to, ctx, refuseOutgoing)
+
+function refuseOutgoing(stanza: Stanza): Drop {
   if (isAnswer(stanza)) return DROP
   throw new StanzaError('cancel', 'not-acceptable', '', { name: 'blocked', ns: `${NS}:errors` })
-})
+}
 
 /** A stanza from somebody blocked: nothing is delivered, and the user seems offline (§3.3). */
-const incoming: Guard = (stanza, ctx) => withList(stanza.from, ctx, (list, from) => {
-  if (!isBlocked(list, from)) return undefined
+const incoming: Guard = (stanza, ctx) => judged(stanza, stanza.from, ctx, refuseIncoming)
+
+function refuseIncoming(stanza: Stanza): Drop {
   if (stanza.kind === 'presence' || isAnswer(stanza)) return DROP
   throw new StanzaError('cancel', 'service-unavailable')
-})
+}
 
 const isAnswer = ({ kind, type }: Stanza): boolean => type === 'error' || (kind === 'iq' && type === 'result')
 
-type Judge = (list: BlockList, other: Jid) => Drop | undefined
-
 /** At once when the list is at hand. Never among the account's own devices, and never for its own server. */
-function withList(other: Jid | undefined, ctx: Context, judge: Judge): ReturnType<Guard> {
+function judged(stanza: Stanza, other: Jid | undefined, ctx: Context, refuse: (stanza: Stanza) => Drop): ReturnType<Guard> {
   const own = ctx.account.jid
   if (other === undefined || other.sameBare(own) || (other.local === '' && other.domain === own.domain)) return undefined
   const list = ctx.read(blockedCache)
-  return list instanceof Promise ? list.then((loaded) => judge(loaded, other)) : judge(list, other)
+  if (list instanceof Promise) return list.then((loaded) => (isBlocked(loaded, other) ? refuse(stanza) : undefined))
+  return isBlocked(list, other) ? refuse(stanza) : undefined
 }
 
 export default plugin({

@@ -41,12 +41,15 @@ function hasContent(stanza: Stanza): boolean {
 async function give(device: Device, ctx: Context): Promise<readonly Delivery[]> {
   if ((device.priority ?? -1) < 0) return []
   const rows = await ctx.store.offline.read(ctx.account)
-  return rows.flatMap((row) => restored(row, device))
+  return rows.flatMap((row) => restored(row, device, ctx))
 }
 
-function restored(row: OfflineRow, device: Device): readonly Delivery[] {
+function restored(row: OfflineRow, device: Device, { log }: Context): readonly Delivery[] {
   const stanza = readStanza(row.stanza)
-  if (stanza === undefined) return []
+  if (stanza === undefined) {
+    log.warn({ jid: device.account.jid.toString(), row: row.row }, 'offline.unreadable')
+    return []
+  }
   const by = new Jid('', device.jid.domain, '')
   return [stored(device, row, stanza.withChildren([...stanza.elements(), delay(by, row.at, 'Offline storage')]))]
 }

@@ -6,7 +6,7 @@ import {
   DROP, broadcast, drop, plugin, send, slot,
   type Context, type Delivering, type Delivery, type Device, type Drop, type Guard, type Roster
 } from '../pipeline/api.js'
-import { presenceRequest, requested } from '../rules/presence-request.js'
+import { presenceRequest, requested, type PresenceRequest } from '../rules/presence-request.js'
 import { isSubscriptionType, parsePriority, presenceType } from '../rules/presence.js'
 import { isSeenByContact, seesContact } from '../rules/subscription.js'
 import { StanzaError } from '../xmpp/errors.js'
@@ -22,6 +22,10 @@ const DIRECTED_MAX = 1000
 const shown = slot('presence-shown', false)
 /** Whom directed presence made aware of this device, by text of the address (§4.6.1). */
 const directed = slot<ReadonlyMap<string, Jid>>('presence-directed', new Map())
+/** Full JIDs that have shown themselves to this device directly. */
+const grants = slot<ReadonlySet<string>>('presence-grants', new Set())
+/** True on the very device that has just said that it goes; not on a later one of its name. */
+const going = slot('presence-going', false)
 
 type Addressed = Stanza & { readonly to: Jid }
 
@@ -55,22 +59,21 @@ function checkDirected(to: Jid, type: string, { device }: Context): void {
 async function spread(stanza: Stanza, ctx: Context): Promise<readonly Delivery[]> {
   const { device } = ctx
   if (device === undefined || (stanza.type !== '' && stanza.type !== 'unavailable')) return []
-  if (stanza.to !== undefined) {
-    await remember(stanza, stanza.to, device, ctx)
-    return []
-  }
+  if (stanza.to !== undefined) return showDirectly(stanza, stanza.to, device, ctx)
   if (stanza.type === '') return showUp(stanza, device, ctx)
-  return [...await leave(stanza, device, ctx), toOwnDevices(stanza.with({ from: device.jid, to: device.jid }) as Addressed)]
+  device.set(going, true)
+  return [...await leave(stanza, device, ctx), toOwnDevices(stanza.with({ from: device.jid, to: device.jid }) as Addressed, 'going')]
 }
 
 /** §4.6.3: whom the broadcasts do not reach must learn of the end all the same. */
-async function remember(stanza: Stanza, to: Jid, device: Device, ctx: Context): Promise<void> {
+async function showDirectly(stanza: Stanza, to: Jid, device: Device, ctx: Context): Promise<readonly Delivery[]> {
+  const roster = await ctx.read(rosterCache)
   const list = new Map(device.get(directed))
   list.delete(to.toString())
-  if (stanza.type === '' && !(device.get(shown) && isEntitled(await ctx.read(rosterCache), to, ctx.account.jid))) {
-    list.set(to.toString(), to)
-  }
+  const available = stanza.type === ''
+  if (available && !(device.get(shown) && isEntitled(roster, to, ctx.account.jid))) list.set(to.toString(), to)
   device.set(directed, list)
+  return available && ctx.server.domains.includes(to.domain) ? [toOwnDevices(presenceRequest('granted', device.jid, to))] : []
 }
 
 /** §4.2.2, §4.4.2. */
@@ -78,6 +81,7 @@ async function showUp(stanza: Stanza, device: Device, ctx: Context): Promise<rea
   const [roster, blocked] = await Promise.all([ctx.read(rosterCache), ctx.read(blockedCache)])
   const initial = !device.get(shown)
   device.set(shown, true)
+  device.set(going, false)
   const presence = stanza.with({ from: device.jid })
   const known = broadcast(presence, [ctx.account.jid, ...audience(roster, blocked)])
   return initial ? [...known, ...probes(roster, blocked, device, ctx)] : known
@@ -85,12 +89,12 @@ async function showUp(stanza: Stanza, device: Device, ctx: Context): Promise<rea
 
 /** §4.5.2: once for each presence session, whoever notices first. */
 async function leave(stanza: Stanza, device: Device, ctx: Context): Promise<readonly Delivery[]> {
+  if (!device.get(shown) && device.get(directed).size === 0) return []
+  const [roster, blocked] = await Promise.all([ctx.read(rosterCache), ctx.read(blockedCache)])
   const wasShown = device.get(shown)
   const others = device.get(directed)
   device.set(shown, false)
   device.set(directed, new Map())
-  if (!wasShown && others.size === 0) return []
-  const [roster, blocked] = await Promise.all([ctx.read(rosterCache), ctx.read(blockedCache)])
   const entitled = wasShown ? [ctx.account.jid, ...audience(roster, blocked)] : []
   const told = new Set(entitled.map(String))
   const rest = [...others.values()].filter((jid) => !told.has(jid.toString()) && !isBlocked(blocked, jid))
@@ -100,6 +104,11 @@ async function leave(stanza: Stanza, device: Device, ctx: Context): Promise<read
 /** The client has gone without a word. */
 function vanish(device: Device, ctx: Context): Promise<readonly Delivery[]> {
   return leave(Stanza.of({ kind: 'presence', type: 'unavailable' }), device, ctx)
+}
+
+/** What is still shown now belongs to a newer device of the same name. */
+function end(device: Device, ctx: Context): Promise<readonly Delivery[]> | undefined {
+  return device.get(shown) ? undefined : vanish(device, ctx)
 }
 
 function audience(roster: Roster, blocked: BlockList): readonly Jid[] {
@@ -127,12 +136,12 @@ async function authorise(stanza: Stanza, ctx: Context): Promise<void | Drop> {
   const { from } = stanza
   if (from === undefined) return DROP
   if (stanza.to?.isBare === false || isEntitled(await ctx.read(rosterCache), from, ctx.account.jid)) return
-  return refuse(ctx.account.jid, from, stanza.id)
+  return refuse(ctx.account.jid, from)
 }
 
-/** To whom nothing is shown, the subscription is over (§4.3.2, rule 1). */
-function refuse(account: Jid, from: Jid, id: string | undefined): Drop {
-  return drop(send(Stanza.of({ kind: 'presence', type: 'unsubscribed', from: account, to: from.bare, id }) as Addressed))
+/** To whom nothing is shown, the subscription is over (§4.3.2, rule 1). The same as for an account that is not there. */
+function refuse(account: Jid, from: Jid): Drop {
+  return drop(send(Stanza.of({ kind: 'presence', type: 'unsubscribed', from: account, to: from }) as Addressed))
 }
 
 async function demote(stanza: Stanza, ctx: Context): Promise<void | Stanza> {
@@ -149,16 +158,18 @@ function isEntitled(roster: Roster, who: Jid, account: Jid): boolean {
 
 /** Each device answers for itself; no client ever sees a probe. */
 const answer: Delivering = (stanza, device) => {
-  if (stanza.type === 'unavailable' && stanza.from !== undefined) forgetWhoLeft(stanza.from, device)
-  if (stanza.type !== 'probe') return
-  const { from } = stanza
-  const presence = from === undefined ? undefined : answerTo(from, stanza, device)
+  const { from, type } = stanza
+  if (from === undefined || (type !== 'probe' && type !== 'unavailable')) return
+  if (type === 'unavailable') {
+    forgetWhoLeft(from, device)
+    return
+  }
+  const presence = answerTo(from, requested(stanza), device)
   return presence === undefined ? DROP : drop(send(presence))
 }
 
-function answerTo(from: Jid, probe: Stanza, device: Device): Addressed | undefined {
+function answerTo(from: Jid, what: PresenceRequest, device: Device): Addressed | undefined {
   const head = { kind: 'presence', from: device.jid, to: from } as const
-  const what = requested(probe)
   switch (what) {
     case 'show': return device.presence?.with(head) as Addressed | undefined
     case 'hide': return device.presence && Stanza.of({ ...head, type: 'unavailable' }) as Addressed
@@ -166,17 +177,33 @@ function answerTo(from: Jid, probe: Stanza, device: Device): Addressed | undefin
       const list = device.get(directed)
       return list.has(from.toString()) || list.has(from.bare.toString()) ? Stanza.of(head) as Addressed : undefined
     }
+    case 'granted': {
+      device.set(grants, new Set([...device.get(grants), from.toString()].slice(-DIRECTED_MAX)))
+      return undefined
+    }
     default: return what satisfies never
   }
 }
 
 /** §4.6.1: whoever says that it has gone needs no goodbye. */
 function forgetWhoLeft(who: Jid, device: Device): void {
-  const list = device.get(directed)
-  if (!list.has(who.toString())) return
-  const rest = new Map(list)
-  rest.delete(who.toString())
-  device.set(directed, rest)
+  const text = who.toString()
+  if (device.get(directed).has(text)) device.set(directed, new Map([...device.get(directed)].filter(([other]) => other !== text)))
+  if (device.get(grants).has(text)) device.set(grants, new Set([...device.get(grants)].filter((other) => other !== text)))
+}
+
+/** §8.5.3.1: only those who may see a device can ask it anything; to others it looks like one that is not there. */
+const guardDevice: Guard = (stanza, ctx) => {
+  const { to, type } = stanza
+  if (to === undefined || to.isBare || (type !== 'get' && type !== 'set') || !ctx.server.domains.includes(to.domain)) return
+  return ctx.device?.get(grants).has(to.toString()) === true ? undefined : checkEntitled(to, ctx)
+}
+
+async function checkEntitled(to: Jid, ctx: Context): Promise<void> {
+  const account = await ctx.findAccount(to.bare)
+  if (account === undefined) return
+  const roster = await ctx.read(rosterCache, account)
+  if (!isEntitled(roster, ctx.account.jid, account.jid)) throw new StanzaError('cancel', 'service-unavailable')
 }
 
 export default plugin({
@@ -192,5 +219,7 @@ export default plugin({
     },
     delivering: answer
   },
-  life: { unavailable: vanish, ended: vanish }
+  iqPassing: { leaving: guardDevice },
+  audiences: { going: (device) => device.get(going) },
+  life: { unavailable: vanish, ended: end }
 })

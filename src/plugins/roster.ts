@@ -86,7 +86,10 @@ interface Wish {
 async function changeRoster({ payload }: IqRequest, ctx: Context): Promise<Reply> {
   const wish = wishOf(payload, ctx.account.jid)
   const { before, after, version } = await ctx.store.rosters.update(ctx.account, wish.jid, (item, size) => {
-    if (wish.remove) return removed(item)
+    if (wish.remove) {
+      checkListed(item)
+      return undefined
+    }
     if (item?.listed !== true) checkRosterSize(ctx, size)
     return changed(item, wish)
   })
@@ -96,9 +99,8 @@ async function changeRoster({ payload }: IqRequest, ctx: Context): Promise<Reply
   return reply(undefined, rosterPush(ctx.account.jid, wish.jid, after, version), ...goodbyes)
 }
 
-function removed(item: RosterItem | undefined): undefined {
+function checkListed(item: RosterItem | undefined): void {
   if (item?.listed !== true) throw new StanzaError('cancel', 'item-not-found') // RFC 6121 §2.5.3
-  return undefined
 }
 
 function changed(item: RosterItem | undefined, { jid, name, groups }: Wish): RosterItem {

@@ -41,8 +41,9 @@ async function leaving(stanza: Stanza, ctx: Context): Promise<Drop> {
   const { route, push, access } = outbound(type, change.before)
   return drop(
     ...(access === 'ended' ? [toOwnDevices(presenceRequest('hide', contact, own))] : []), // §3.2.2: before the stanza
-    ...(route ? [send(addressed(stanza, own, contact))] : []),
+    // Before what the contact may answer at once: pushes come in the order of changes (§2.6.3).
     ...(push ? [rosterPush(own, contact, change.after, change.version)] : []),
+    ...(route ? [send(addressed(stanza, own, contact))] : []),
     ...(access === 'granted' ? [toOwnDevices(presenceRequest('show', contact, own))] : []) // §3.1.5
   )
 }
@@ -58,12 +59,17 @@ async function arriving(stanza: Stanza, ctx: Context): Promise<Drop> {
   const change = await update(ctx, contact, (item) => inbound(type, item, requestText(here)).state)
   const { deliver, push, reply, access } = inbound(type, change.before)
   return drop(
-    ...(deliver ? [toOwnDevices(here, type === 'subscribe' ? '' : 'interested')] : []), // §3.1.3; §3.1.6: before the push
+    ...(deliver ? [toOwnDevices(here, type === 'subscribe' ? '' : 'interested')] : answerToProbe(stanza)), // §3.1.3, §3.1.6
     ...(push ? [rosterPush(own, contact, change.after, change.version)] : []),
     ...(access === 'ended' ? [toOwnDevices(presenceRequest('hide', contact, own))] : []), // §3.3.3
     ...(reply === undefined ? [] : [send(answer(reply, own, contact, stanza.id))]),
     ...(reply === 'subscribed' ? [toOwnDevices(presenceRequest('show', contact, own))] : [])
   )
+}
+
+/** A device that asked by itself is told that it may not see (§4.3.2). */
+function answerToProbe(stanza: Stanza): readonly Delivery[] {
+  return stanza.type === 'unsubscribed' && stanza.to?.isBare === false ? [toOwnDevices(stanza as Addressed)] : []
 }
 
 async function isCrowded(type: SubscriptionType, contact: Jid, ctx: Context): Promise<boolean> {

@@ -104,7 +104,6 @@ export class Acceptance {
   #decide(offer: Offer): Eventually<Verdict> {
     const takers = this.#eligible(offer)
     if (takers.length === 0) return NONE
-    if (offer.stanza.kind === 'presence' && offer.stanza.type === 'probe') return this.#answerProbe(offer, takers)
     if (offer.state) return this.#giveState(offer, takers)
     const { osid } = offer.key
     if (offer.prev > 0 && takers.some((session) => offer.prev > (session.watermarks.get(osid) ?? 0))) return GAP
@@ -145,17 +144,6 @@ export class Acceptance {
     return !late && this.#deps.shown.passes(session, stanza, owner)
   }
 
-  /** RFC 6121 §4.3.2: each node answers for its own devices; whether the asker may know was decided at its node. */
-  #answerProbe(offer: Offer, takers: readonly Session[]): Verdict {
-    const to = offer.stanza.from
-    const presences = takers.flatMap((session) => (session.presence === undefined || to === undefined ? [] : [session.presence.with({ to })]))
-    if (presences.length === 0 || to === undefined) return NONE
-    this.#deps.send(presences.map((stanza) => ({
-      stanza, to, via: 'route', audience: '', except: undefined, readdress: false, row: 0
-    })))
-    return { kind: 'accept', sessions: [] }
-  }
-
   #eligible(offer: Offer): readonly Session[] {
     const { address, audience, except, stanza } = offer
     const { resource } = address
@@ -165,7 +153,7 @@ export class Acceptance {
     }
     const holds = audience === '' ? undefined : audienceOf(this.#deps.pipeline, audience, this.#deps.services.log)
     const takers: Session[] = []
-    for (const session of this.#deps.sessions.byBare(address.bare)) {
+    for (const session of this.#deps.sessions.byAccount(address)) {
       if (session.jid.equals(except) || (resource !== '' && session.jid.resource !== resource)) continue
       const facts = { resource: session.jid.resource, priority: session.priority }
       if (holds === undefined ? eligible(stanza, resource, facts) : holds(session)) takers.push(session)
@@ -187,6 +175,7 @@ export class Acceptance {
       }
       stanza = result
     }
+    if (stanza.kind === 'presence' && stanza.type === 'probe') return true      // between servers only (RFC 6121 §4.3)
     const outNo = (this.#outNo.get(session) ?? 0) + 1
     this.#outNo.set(session, outNo)
     const stable = this.#deps.stableLog.append(new OutRecord(session.session, outNo, key))

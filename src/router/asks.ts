@@ -164,7 +164,7 @@ export class Asks {
     table.drop(place.ask)
     place.verdict = undefined
     place.stuck = false
-    stanza.prev = lane.before(stanza)
+    place.prev = stanza.prev = lane.before(stanza)
     const { key, address, audience, except, prev, row, readdress } = stanza
     place.ask = table.next(node, key, new Waiting(this.#took, lane, stanza, place))
     const addressees = [{ ask: place.ask, address, audience, except, prev, row }]
@@ -177,11 +177,12 @@ export class Asks {
   /** This node's own answer. */
   #here(lane: Lane, stanza: OpenStanza, verdict: Eventually<Verdict>): void {
     const place = placeOf(stanza, this.#deps.mesh.self)
-    place.ask++
+    place.ask--             // below zero: never a number of the table
+    place.prev = stanza.prev
     place.verdict = undefined
     place.stuck = false
     if (!isPromise(verdict)) {
-      this.#take(lane, place, verdict)
+      this.#take(lane, stanza, place, verdict)
       return
     }
     const ask = place.ask
@@ -193,16 +194,17 @@ export class Asks {
   readonly #took = (lane: Lane, stanza: OpenStanza, place: Place, verdict: Verdict): void => {
     this.#deps.pressure.moves(place.node)
     if (stanza.places.get(place.node.name) !== place) return
-    this.#take(lane, place, verdict)
+    this.#take(lane, stanza, place, verdict)
     this.#advance(lane)
   }
 
-  #take(lane: Lane, place: Place, verdict: Verdict): void {
+  #take(lane: Lane, stanza: OpenStanza, place: Place, verdict: Verdict): void {
     if (verdict.kind !== 'reject' || verdict.why !== 'gap') {
       place.verdict = verdict
       place.gapped = false
-    } else if (place.gapped) place.stuck = true
-    else this.#askInOrder(lane, place.node)
+    } else if (!place.gapped) this.#askInOrder(lane, place.node)
+    else if (lane.before(stanza) < place.prev) this.#askOne(lane, stanza, place.node)    // an earlier one was closed meanwhile
+    else place.stuck = true
   }
 
   /** A device there has missed something: it is asked again for everything that is not closed (I5). */
@@ -353,7 +355,7 @@ class Waiting implements Asker {
 function placeOf(stanza: OpenStanza, node: NodeRef): Place {
   const known = stanza.places.get(node.name)
   if (known !== undefined && known.node.incarnation === node.incarnation) return known
-  const place: Place = { node, ask: 0, verdict: undefined, gapped: false, stuck: false }
+  const place: Place = { node, ask: 0, prev: 0, verdict: undefined, gapped: false, stuck: false }
   stanza.places.set(node.name, place)
   return place
 }

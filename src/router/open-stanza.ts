@@ -14,6 +14,8 @@ export interface Place {
   readonly node: NodeRef
   /** The latest question; only its answer counts. */
   ask: number
+  /** What that question said of earlier stanzas. */
+  prev: number
   /** `undefined` until it is answered; a gap is no answer. */
   verdict: Verdict | undefined
   /** Asked again because of a gap already: the next gap waits until an earlier stanza is closed. */

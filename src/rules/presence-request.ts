@@ -12,8 +12,9 @@ const NS_REQUEST = 'urn:starling:presence-request'
  * - `show`: the last presence to whoever asks
  * - `hide`: unavailable to whoever asks
  * - `directed`: mere presence, and only if this device has sent some to whoever asks (RFC 6121 §4.6.6)
+ * - `granted`: nothing; the sender has shown itself to this device directly, which may therefore ask it things
  */
-export type PresenceRequest = 'show' | 'hide' | 'directed'
+export type PresenceRequest = 'show' | 'hide' | 'directed' | 'granted'
 
 /** @param from who gets the answers  @param to the account, or one of its devices */
 export function presenceRequest(what: PresenceRequest, from: Jid, to: Jid): Stanza & { readonly to: Jid } {
@@ -23,6 +24,6 @@ export function presenceRequest(what: PresenceRequest, from: Jid, to: Jid): Stan
 
 /** What the probe asks for. */
 export function requested(probe: Stanza): PresenceRequest {
-  if (probe.has('hide', NS_REQUEST)) return 'hide'
-  return probe.has('directed', NS_REQUEST) ? 'directed' : 'show'
+  const mark = probe.children.find((child) => child.ns === NS_REQUEST)?.name
+  return mark === 'hide' || mark === 'directed' || mark === 'granted' ? mark : 'show'
 }

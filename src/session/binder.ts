@@ -30,6 +30,7 @@ export function createBinder(parts: BinderParts): Binder {
   return {
     async bind(identity: Identity, resource: string | undefined, stream: OpenStream): Promise<Bound> {
       const jid = identity.jid.withResource(resource ?? randomBytes(RESOURCE_BYTES).toString('base64url'))
+      if (!sessions.gateOpen) throw new StanzaError('wait', 'resource-constraint', 'This node may not serve at the moment')
       checkLimit(parts, jid)
       const facts = { jid, account: identity, session: randomBytes(SESSION_ID_BYTES).toString('hex'), bound: hlc.next() }
       const session = new ClientSession(facts, stream, sessionParts)

@@ -123,7 +123,8 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     const to = this.#addressee(attrs['to'])
     if (to === null) {
       this.#parts.handler.malformed(this, kind, id, type, attrs['to'] ?? '')
-      return this.handled(index)
+      this.handled(index)
+      return
     }
     const lang = attrs['xml:lang'] ?? this.#stream.lang         // RFC 6120 §4.7.4
     const head = { kind, to, from: this.#stamp(kind, type), id, type, lang }
@@ -131,7 +132,10 @@ export class ClientSession implements LocalSession, StanzaConsumer {
   }
 
   #receive(stanza: Stanza, index: number): void {
-    if (stanza.id !== undefined && stanza.id.length > ID_LENGTH_MAX) return this.#refuseId(stanza, index)
+    if (stanza.id !== undefined && stanza.id.length > ID_LENGTH_MAX) {
+      this.#refuseId(stanza, index)
+      return
+    }
     const pending = this.#parts.handler.receive(this, stanza, index)
     if (pending !== undefined) void this.#wait(pending)
     if (this.#received - this.#handled.value >= UNHANDLED_MAX) this.#stream.hold(HOLD.window)
@@ -245,10 +249,6 @@ export class ClientSession implements LocalSession, StanzaConsumer {
   close(error: StreamError | undefined, reason: StreamClosedReason): void {
     if (this.#gateOpen) this.#stream.close(error, reason)
     else this.#stream.abort(reason)
-  }
-
-  abort(reason: StreamClosedReason): void {
-    this.#stream.abort(reason)
   }
 
   ended(reason: StreamClosedReason): void {

@@ -54,7 +54,7 @@ export class Credentials implements Authenticator {
     if (account === undefined || keys === undefined) {
       return { keys: this.#invent(username, domain, hash), identity: undefined, disabled: false }
     }
-    return { keys, identity: account, disabled: account.disabled }
+    return { keys, identity: identityOf(account), disabled: account.disabled }
   }
 
   async plain(username: string, domain: string, password: string): Promise<Identity> {
@@ -65,7 +65,7 @@ export class Credentials implements Authenticator {
     if (account === undefined) throw new SaslFailure('not-authorized', 'a name that nobody has')
     if (!right || prepared === undefined) throw new SaslFailure('not-authorized', 'a wrong password')
     if (account.disabled) throw new SaslFailure('account-disabled', 'a disabled account')
-    return account
+    return identityOf(account)
   }
 
   /** Keys of all hashes for a new password, off the event loop. Rejects with `PasswordRefused`. */
@@ -127,6 +127,11 @@ export class Credentials implements Authenticator {
     if (running === undefined) throw new SaslFailure('temporary-auth-failure', 'too many passwords wait to be hashed')
     return running
   }
+}
+
+/** The keys stay here. */
+function identityOf({ id, jid }: AccountRecord): Identity {
+  return { id, jid }
 }
 
 function localpart(username: string): string | undefined {

@@ -2,9 +2,11 @@
 import type { Authenticator } from '../stream/authenticator.js'
 import { c2sProfile, type Domains } from '../stream/profile.js'
 import type { StreamSettings } from '../stream/options.js'
+import { HOLD } from '../stream/open-stream.js'
 import { Stream } from '../stream/stream.js'
 import type { Log } from '../telemetry/log.js'
 import type { Accept } from '../transport/transport.js'
+import { StreamError } from '../xmpp/errors.js'
 import { createBinder, type BinderParts } from './binder.js'
 
 export interface DoorParts extends BinderParts {
@@ -16,9 +18,35 @@ export interface DoorParts extends BinderParts {
   readonly log: Log
 }
 
+/** Takes each new connection; `sessions` closes and holds those that have not logged in, too. */
 export function createClientDoor(parts: DoorParts): Accept {
-  const { clock, deadlines, log, domains, authenticator, extras } = parts
+  const { clock, deadlines, log, domains, authenticator, extras, sessions } = parts
   const binder = createBinder(parts)
   const profile = c2sProfile({ settings: parts.streamSettings, domains, authenticator, binder, extras })
-  return (transport) => new Stream(transport, { profile, clock, deadlines, log }).start()
+  const streams = new Set<Stream>()
+  const over = (stream: Stream): void => void streams.delete(stream)
+
+  sessions.attach({
+    gate(open) {
+      for (const stream of streams) gateStream(stream, open)
+    },
+    shutdown() {
+      for (const stream of [...streams]) stream.close(new StreamError('system-shutdown'), 'shutdown')
+    },
+    abort(reason) {
+      for (const stream of [...streams]) stream.abort(reason)
+    }
+  })
+
+  return (transport) => {
+    const stream = new Stream(transport, { profile, clock, deadlines, log, over })
+    streams.add(stream)
+    stream.start()
+    if (!sessions.gateOpen) gateStream(stream, false)
+  }
+}
+
+function gateStream(stream: Stream, open: boolean): void {
+  if (open) stream.release(HOLD.gate)
+  else stream.hold(HOLD.gate)
 }

@@ -1,8 +1,7 @@
 /**
  * The devices of this node: by full JID, by account, by session id. Decides who keeps a full JID (the bind with the
- * higher clock and node name), and closes many at once.
+ * higher clock and node name), holds and closes them all.
  */
-import type { StreamClosedReason } from '../telemetry/reasons.js'
 import { StreamError } from '../xmpp/errors.js'
 import { compareHlc, type Hlc } from '../xmpp/hlc.js'
 import type { Jid } from '../xmpp/jid.js'
@@ -11,8 +10,13 @@ import type { Session } from './session.js'
 /** What the node itself may do to a session of its own. */
 export interface LocalSession extends Session {
   gate(open: boolean): void
-  /** At once, without a word to the client. */
-  abort(reason: StreamClosedReason): void
+}
+
+/** Whoever holds streams, bound or not: the door of the clients. */
+export interface StreamHolder {
+  gate(open: boolean): void
+  shutdown(): void
+  abort(reason: 'fenced' | 'isolated'): void
 }
 
 /** One bind of a full JID. */
@@ -34,6 +38,7 @@ export class Sessions implements Iterable<Session> {
   readonly #byFull = new Map<string, LocalSession>()
   readonly #byAccount = new Map<string, readonly LocalSession[]>()
   readonly #byId = new Map<string, LocalSession>()
+  readonly #holders: StreamHolder[] = []
   #gateOpen = true
 
   /** @param node this node's name */
@@ -43,6 +48,11 @@ export class Sessions implements Iterable<Session> {
 
   get size(): number {
     return this.#byFull.size
+  }
+
+  /** False while this node may not serve. */
+  get gateOpen(): boolean {
+    return this.#gateOpen
   }
 
   byFull(jid: Jid): Session | undefined {
@@ -103,24 +113,26 @@ export class Sessions implements Iterable<Session> {
     return devices.length
   }
 
-  /** RFC 6120 §4.9.3.20. */
-  shutdown(): void {
-    for (const session of this.#all()) session.close(new StreamError('system-shutdown'), 'shutdown')
+  /** What happens to all devices happens to the streams of `holder` that are not bound, too. */
+  attach(holder: StreamHolder): void {
+    this.#holders.push(holder)
   }
 
-  /** Nothing more may reach or leave a client: this life of the node is over. */
-  abort(reason: 'fenced' | 'isolated'): void {
-    for (const session of this.#all()) session.abort(reason)
-  }
-
-  /** The isolation rule, for all devices and for those that come while it holds. */
+  /** The isolation rule: while shut nothing is read from and nothing written to any client. */
   gate(open: boolean): void {
     this.#gateOpen = open
-    for (const session of this.#all()) session.gate(open)
+    for (const session of [...this.#byFull.values()]) session.gate(open)
+    for (const holder of this.#holders) holder.gate(open)
   }
 
-  #all(): readonly LocalSession[] {
-    return [...this.#byFull.values()]
+  /** RFC 6120 §4.9.3.20: everybody is told and closed. */
+  shutdown(): void {
+    for (const holder of this.#holders) holder.shutdown()
+  }
+
+  /** At once, without a word: nothing more may reach or leave a client of this node. */
+  abort(reason: 'fenced' | 'isolated'): void {
+    for (const holder of this.#holders) holder.abort(reason)
   }
 
   #replace(session: LocalSession): void {

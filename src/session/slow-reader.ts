@@ -39,8 +39,8 @@ export class SlowReader implements Timed {
   wrote(bytes: number): void {
     const waiting = this.#watched.pendingBytes
     if (waiting <= this.#bounds.slowBytes) return
-    if (waiting > this.#bounds.slowBytes * HARD_FACTOR) return this.#watched.tooSlow(`${waiting} bytes wait`)
-    if (this.#dueAt === Infinity) this.#watch(waiting, this.#clock.now())
+    if (waiting > this.#bounds.slowBytes * HARD_FACTOR) this.#watched.tooSlow(`${waiting} bytes wait`)
+    else if (this.#dueAt === Infinity) this.#watch(waiting, this.#clock.now())
     else this.#addedSince += bytes
   }
 

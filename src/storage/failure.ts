@@ -2,6 +2,8 @@
  * What went wrong in a database, told from the codes of four drivers: PostgreSQL's SQLSTATE, MariaDB's numbers,
  * SQLite's names, and Node's. Pure. Anything without such a code is not the database's doing and stays as it is.
  */
+import { types } from 'node:util'
+
 export type Cause = 'password' | 'right' | 'database' | 'file'
 
 export interface Failure {
@@ -53,10 +55,12 @@ const NODE_CODES = new Set([
 const BEFORE_SENDING = new Set(['connect', 'getaddrinfo'])
 
 /** The drivers say these in words only. */
-const LOST_WORDS = /^connection terminated|connection error and is not queryable|connection is in closed state|server closed the connection/i
+const LOST_WORDS = /(?:^| - )connection terminated|connection error and is not queryable|connection is in closed state|server closed the connection/i
 const NOT_MADE_WORDS = /timeout expired|timeout exceeded when trying to connect|unable to acquire a connection|does not support SSL/i
 /** Timers of knex and of its pool: no connection was free, or none could be made. */
 const POOL_TIMERS = new Set(['KnexTimeoutError', 'TimeoutError'])
+
+const TEXT_MAX = 200
 
 interface DriverError {
   readonly code?: unknown
@@ -91,17 +95,18 @@ function ofWords(error: Error): Verdict | undefined {
 
 /** `undefined`: not an error of a database. */
 export function classify(error: unknown): Failure | undefined {
-  if (!(error instanceof Error)) return undefined
+  if (!types.isNativeError(error)) return undefined
   const driver = error as DriverError
   const code = typeof driver.code === 'string' ? driver.code : ''
   const verdict = ofCode(code, driver) ?? ofWords(error)
-  return verdict && { ...verdict, text: describe(error, code) }
+  return verdict && { ...verdict, text: describe(error, code, verdict) }
 }
 
-/** Values may stand in a driver's message, so of a refused statement only knex's text with its marks is shown. */
-function describe(error: Error, code: string): string {
+/** knex writes the statement with its marks, ` - `, and the driver's words. Those of a refusal may hold values. */
+function describe(error: Error, code: string, { kind }: Verdict): string {
   const { constraint } = error as DriverError
-  const statement = / - /.test(error.message) ? error.message.slice(0, error.message.indexOf(' - ')).slice(0, 200) : ''
-  const words = statement !== '' || code.startsWith('23') || code === 'ER_DUP_ENTRY' ? statement : error.message.slice(0, 200)
-  return [code, typeof constraint === 'string' ? constraint : '', words].filter((part) => part !== '').join(': ')
+  const cut = error.message.lastIndexOf(' - ')
+  const statement = cut < 0 ? '' : error.message.slice(0, cut)
+  const words = kind === 'refused' ? statement : error.message.slice(cut < 0 ? 0 : cut + 3)
+  return [code, typeof constraint === 'string' ? constraint : '', words.slice(0, TEXT_MAX)].filter((part) => part !== '').join(': ')
 }

@@ -16,13 +16,16 @@ export interface Closing {
 }
 
 export function closingLine(log: Log, closing: Closing): void {
-  const event = 'stream.closed'
-  if (closing.condition === 'internal-server-error') return log.error(closing, event)
+  log[levelOf(closing)](closing, 'stream.closed')
+}
+
+function levelOf({ condition, jid, stream, reason }: Closing): 'error' | 'warn' | 'debug' | 'info' {
+  if (condition === 'internal-server-error') return 'error'
   // A client that has logged in and then claims to be somebody else deserves a look.
-  if (closing.condition === 'invalid-from' && closing.jid !== undefined) return log.warn(closing, event)
+  if (condition === 'invalid-from' && jid !== undefined) return 'warn'
   // Balancers' health checks connect and leave without a word.
-  if (closing.stream === '' && closing.reason === 'connection-lost') return log.debug(closing, event)
-  log.info(closing, event)
+  if (stream === '' && reason === 'connection-lost') return 'debug'
+  return 'info'
 }
 
 /** Transports name their own reasons in the error that they end with. */

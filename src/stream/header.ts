@@ -39,7 +39,7 @@ export function judgeHeader(header: StreamHeader, context: HeaderContext): Heade
   const facts = {
     domain: servedDomain(header.attrs['to'], context) ?? '',
     claimed: undefined,
-    version: header.attrs['version'] === undefined && context.kind !== 'bosh' ? undefined : '1.0',
+    version: header.attrs['version'] === undefined ? undefined : '1.0',
     lang: lang !== undefined && LANGUAGE.test(lang) ? lang : undefined
   } as const
   try {
@@ -54,10 +54,9 @@ export function judgeHeader(header: StreamHeader, context: HeaderContext): Heade
   }
 }
 
-// RFC 6120 §4.8.1, §4.8.2; RFC 7395 §3.3.2. A BOSH transport has judged its <body/> itself.
+// RFC 6120 §4.8.1, §4.8.2; RFC 7395 §3.3.2. A BOSH transport writes the header itself (XEP-0206 §3).
 function checkNames(header: StreamHeader, kind: TransportKind): void {
-  if (kind === 'bosh') return
-  const framed = kind !== 'tcp'
+  const framed = kind === 'websocket' || kind === 'memory'
   const [name, ns] = framed ? ['open', NS_FRAMING] : ['stream', NS_STREAMS]
   if (header.ns !== ns) throw new StreamError('invalid-namespace', `The stream header must be in ${ns}`)
   if (header.name !== name) throw new StreamError('bad-format', `The stream header must be <${name}/>`)
@@ -98,9 +97,8 @@ interface Addresses {
   readonly claimed: Jid | undefined
 }
 
-function refusalOf(header: StreamHeader, { account, secure, kind }: HeaderContext, { domain, claimed }: Addresses) {
-  const version = header.attrs['version'] ?? (kind === 'bosh' ? '1.0' : undefined)
-  if (!speaksVersion1(version)) return new StreamError('unsupported-version')
+function refusalOf(header: StreamHeader, { account, secure }: HeaderContext, { domain, claimed }: Addresses) {
+  if (!speaksVersion1(header.attrs['version'])) return new StreamError('unsupported-version')
   if (account !== undefined && domain !== account.domain) {
     return new StreamError('not-authorized', `This stream belongs to ${account.domain}`)        // §4.9.3.12
   }

@@ -17,10 +17,11 @@ import {
   claimant, fits, offers, raised, type Feature, type FeatureHost, type Flag, type Flags, type Negotiator, type Outcome
 } from './features/feature.js'
 import { judgeHeader, type HeaderVerdict } from './header.js'
-import { NS_CLIENT, NS_ERRORS, NS_SERVER, NS_STREAMS } from './namespaces.js'
+import { NS_CLIENT, NS_ERRORS } from './namespaces.js'
 import { HOLD, type Hold, type OpenStream, type StanzaConsumer } from './open-stream.js'
 import type { Profile } from './profile.js'
 import { featuresText, streamErrorText } from './text.js'
+import { isStanza, PeerError, refuseUnexpected } from './unexpected.js'
 
 export type StreamState =
   | { readonly kind: 'opening' }
@@ -34,6 +35,8 @@ export interface StreamParts {
   readonly clock: Clock
   readonly deadlines: Deadlines
   readonly log: Log
+  /** The stream has ended. */
+  readonly over: (stream: Stream) => void
 }
 
 const ID_BYTES = 16
@@ -46,6 +49,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   readonly #transport: Transport
   readonly #profile: Profile
   readonly #deadlines: Deadlines
+  readonly #over: (stream: Stream) => void
   readonly #startedAt: number
   readonly #negotiators = new Map<Feature, Negotiator>()
   #state: StreamState = { kind: 'opening' }
@@ -63,10 +67,11 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   #received = 0
   #sent = 0
 
-  constructor(transport: Transport, { profile, clock, deadlines, log }: StreamParts) {
+  constructor(transport: Transport, { profile, clock, deadlines, log, over }: StreamParts) {
     this.#transport = transport
     this.#profile = profile
     this.#deadlines = deadlines
+    this.#over = over
     this.kind = transport.kind
     this.form = transport.form
     this.clock = clock
@@ -126,13 +131,21 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
 
   header(header: StreamHeader): void {
     if (!this.alive) return
-    if (this.#state.kind !== 'opening') return this.#fail(new StreamError('bad-format', 'A second stream header'))
+    if (this.#state.kind === 'opening') this.#judge(header)
+    else this.#fail(new StreamError('bad-format', 'A second stream header'))
+  }
+
+  #judge(header: StreamHeader): void {
     if (this.peer.secure && !this.#flags.secure) this.#flags = raised(this.#flags, ['secure'])
     const { domains } = this.#profile
     const account = this.#identity?.jid
     const verdict = judgeHeader(header, { kind: this.kind, secure: this.#flags.secure, domains, account })
     this.#greet(verdict)
-    if (verdict.refusal !== undefined) return this.#fail(verdict.refusal)
+    if (verdict.refusal === undefined) this.#begin(verdict)
+    else this.#fail(verdict.refusal)
+  }
+
+  #begin(verdict: HeaderVerdict): void {
     this.#domain = verdict.domain
     this.#lang = verdict.lang
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
@@ -144,11 +157,17 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   element(element: RawElement): void {
     switch (this.#state.kind) {
       case 'opening':                                                   // RFC 7395 §3.4: <open/> comes first
-        return this.#fail(new StreamError('invalid-namespace', 'A stream header must come first'))
-      case 'negotiating': return this.#negotiate(element)
-      case 'open': return this.#open(element, this.#state.consumer)
+        this.#fail(new StreamError('invalid-namespace', 'A stream header must come first'))
+        break
+      case 'negotiating':
+        this.#negotiate(element)
+        break
+      case 'open':
+        this.#open(element, this.#state.consumer)
+        break
       case 'closing':
-      case 'closed': return
+      case 'closed':
+        break
       default: this.#state satisfies never
     }
   }
@@ -226,11 +245,11 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#expect(Infinity)
   }
 
-  close(error: StreamError | undefined, reason: StreamClosedReason): void {
+  close(error: StreamError | undefined, reason: StreamClosedReason, detail = error?.message): void {
     if (!this.alive) return
     if (!this.#greeted) this.#greet(undefined)                          // RFC 6120 §4.9.1.2
     if (error !== undefined) this.#transport.send(streamErrorText(this.form, error))
-    this.#finish(reason, error?.message, error?.condition)
+    this.#finish(reason, detail, error?.condition)
     this.#transport.end()
     this.#wake()
   }
@@ -246,8 +265,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   // The features' own loop: whoever claims the element takes it, if the flags fit.
   #negotiate(element: RawElement): void {
     try {
-      const feature = claimant(this.#profile.features, element)
-      if (feature === undefined) return this.#refuse(element)
+      const feature = claimant(this.#profile.features, element) ?? refuseUnexpected(element)
       const outcome = fits(feature, this.#flags) ? this.#negotiator(feature).take(element) : feature.misplaced(element, this)
       if (outcome instanceof Promise) void this.#wait(feature, outcome)
       else this.#settle(feature, outcome)
@@ -284,33 +302,19 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #open(element: RawElement, consumer: StanzaConsumer): void {
-    if (element.ns !== NS_CLIENT || !isStanza(element.name)) return this.#negotiate(element)
-    if (element.name === 'iq' && claimant(this.#profile.features, element) !== undefined) return this.#negotiate(element)
-    this.#received++
-    try {
-      consumer.stanza(element)
-    } catch (error) {
-      this.#fail(error)
+    if (element.ns !== NS_CLIENT || !isStanza(element.name) || this.#isClaimedIq(element)) this.#negotiate(element)
+    else {
+      this.#received++
+      try {
+        consumer.stanza(element)
+      } catch (error) {
+        this.#fail(error)
+      }
     }
   }
 
-  #refuse(element: RawElement): void {
-    if (element.ns === NS_STREAMS && element.name === 'error') {        // RFC 6120 §4.9.1.1
-      return this.#closeAfter(element.children[0]?.name ?? 'no condition')
-    }
-    if (element.ns === NS_SERVER) {                                     // §4.8.3
-      throw new StreamError('invalid-namespace', `Stanzas here are in ${NS_CLIENT}`)
-    }
-    if (element.ns === NS_CLIENT && isStanza(element.name)) {           // §4.3.5, §4.9.3.12
-      throw new StreamError('not-authorized', 'Log in and bind a resource first')
-    }
-    throw new StreamError('unsupported-stanza-type')                    // §4.8.4
-  }
-
-  #closeAfter(condition: string): void {
-    this.#finish('stream-error', `the client said ${condition.slice(0, 100)}`)
-    this.#transport.end()
-    this.#wake()
+  #isClaimedIq(element: RawElement): boolean {
+    return element.name === 'iq' && claimant(this.#profile.features, element) !== undefined
   }
 
   // A new header is expected (§4.3.3): after TLS and after SASL.
@@ -340,9 +344,12 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
 
   #fail(error: unknown): void {
     if (!this.alive) return
-    if (error instanceof StreamError) return this.close(error, 'stream-error')
-    this.log.error({ stream: this.#id, err: error }, 'stream.failed')
-    this.close(new StreamError('internal-server-error'), 'stream-error')
+    if (error instanceof StreamError) this.close(error, 'stream-error')
+    else if (error instanceof PeerError) this.close(undefined, 'stream-error', error.message)
+    else {
+      this.log.error({ stream: this.#id, err: error }, 'stream.failed')
+      this.close(new StreamError('internal-server-error'), 'stream-error')
+    }
   }
 
   // Once per stream, whoever ends it.
@@ -352,6 +359,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#deadline = Infinity
     this.#deadlines.forget(this)
     this.#negotiators.clear()
+    this.#over(this)
     closingLine(this.log, {
       reason, condition, detail, stream: this.#id, jid: (this.#jid ?? this.#identity?.jid)?.toString(),
       seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent
@@ -369,8 +377,4 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#holds = 0
     this.#transport.resume()
   }
-}
-
-function isStanza(name: string): boolean {
-  return name === 'message' || name === 'presence' || name === 'iq'
 }

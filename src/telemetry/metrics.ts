@@ -66,10 +66,13 @@ export interface Metrics {
 const LOOP_SAMPLE_MS = 20
 const ANSWER_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
+type Named = readonly [name: string, help: string]
+
 class Meters {
   readonly registry = new Registry()
 
-  tally<const L extends string>(name: string, help: string, label: string, values: readonly L[], fixed: Record<string, string> = {}): Tally<L> {
+  /** `help` may be left out by the second one of a name. */
+  tally<const L extends string>([name, help]: Named, label: string, values: readonly L[], fixed: Record<string, string> = {}): Tally<L> {
     const counts = new Map<L, number>(values.map((value) => [value, 0]))
     const write = (counter: Counter): void => {
       for (const [value, count] of counts) counter.inc({ ...fixed, [label]: value }, count)
@@ -142,7 +145,8 @@ export function createMetrics(): Metrics {
   meters.gauge('starling_event_loop_delay_p99_seconds', 'Lateness of the event loop since the last reading', () => p99() / 1000)
   processMetrics(meters)
   const timing = new Histogram({
-    name: 'starling_cluster_answer_seconds', help: 'From asking another node to its answer', buckets: ANSWER_BUCKETS, registers: [meters.registry]
+    name: 'starling_cluster_answer_seconds', help: 'From asking another node to its answer',
+    buckets: ANSWER_BUCKETS, registers: [meters.registry]
   })
   return {
     ...stanzaMetrics(meters),
@@ -161,28 +165,31 @@ export function createMetrics(): Metrics {
 
 const [IN, OUT] = [{ direction: 'in' }, { direction: 'out' }]
 
-function stanzaMetrics(m: Meters): Pick<Metrics, 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions'> {
+type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions'
+
+function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
   return {
-    stanzasIn: m.tally('starling_stanzas_total', 'Stanzas from and to clients', 'kind', STANZA_KINDS, IN),
-    stanzasOut: m.tally('starling_stanzas_total', '', 'kind', STANZA_KINDS, OUT),
-    streamsOpened: m.tally('starling_streams_opened_total', 'Streams of clients', 'transport', TRANSPORT_KINDS),
-    streamsClosed: m.tally('starling_streams_closed_total', 'Ends of streams', 'reason', STREAM_CLOSED),
-    connectionsRefused: m.tally('starling_connections_refused_total', 'Connections refused', 'reason', CONNECTION_REFUSED),
+    stanzasIn: m.tally(['starling_stanzas_total', 'Stanzas from and to clients'], 'kind', STANZA_KINDS, IN),
+    stanzasOut: m.tally(['starling_stanzas_total', ''], 'kind', STANZA_KINDS, OUT),
+    streamsOpened: m.tally(['starling_streams_opened_total', 'Streams of clients'], 'transport', TRANSPORT_KINDS),
+    streamsClosed: m.tally(['starling_streams_closed_total', 'Ends of streams'], 'reason', STREAM_CLOSED),
+    connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),
     sessions: m.reading('starling_sessions', 'Bound devices on this node')
   }
 }
 
-type ClusterPart = 'nodeChanges' | 'linksRefused' | 'framesIn' | 'framesOut' | 'linkBytesIn' | 'linkBytesOut' | 'answers' | 'linksReady' | 'nodes'
+type ClusterPart = 'nodeChanges' | 'linksRefused' | 'framesIn' | 'framesOut' | 'linkBytesIn' | 'linkBytesOut' | 'answers'
+  | 'linksReady' | 'nodes'
 
 function clusterMetrics(m: Meters): Pick<Metrics, ClusterPart> {
   return {
-    nodeChanges: m.tally('starling_cluster_node_changes_total', 'Nodes that came and went', 'reason', NODE_CHANGE),
-    linksRefused: m.tally('starling_cluster_links_refused_total', 'Links refused', 'reason', LINK_REFUSED),
-    framesIn: m.tally('starling_cluster_frames_total', 'Frames on links', 'lane', LANES, IN),
-    framesOut: m.tally('starling_cluster_frames_total', '', 'lane', LANES, OUT),
-    linkBytesIn: m.tally('starling_cluster_bytes_total', 'Bytes of frames on links', 'lane', LANES, IN),
-    linkBytesOut: m.tally('starling_cluster_bytes_total', '', 'lane', LANES, OUT),
-    answers: m.tally('starling_cluster_answers_total', 'Answers of other nodes', 'answer', ANSWERS),
+    nodeChanges: m.tally(['starling_cluster_node_changes_total', 'Nodes that came and went'], 'reason', NODE_CHANGE),
+    linksRefused: m.tally(['starling_cluster_links_refused_total', 'Links refused'], 'reason', LINK_REFUSED),
+    framesIn: m.tally(['starling_cluster_frames_total', 'Frames on links'], 'lane', LANES, IN),
+    framesOut: m.tally(['starling_cluster_frames_total', ''], 'lane', LANES, OUT),
+    linkBytesIn: m.tally(['starling_cluster_bytes_total', 'Bytes of frames on links'], 'lane', LANES, IN),
+    linkBytesOut: m.tally(['starling_cluster_bytes_total', ''], 'lane', LANES, OUT),
+    answers: m.tally(['starling_cluster_answers_total', 'Answers of other nodes'], 'answer', ANSWERS),
     linksReady: m.reading('starling_cluster_links_ready', 'Links that are ready'),
     nodes: m.reading('starling_cluster_nodes', 'Live nodes of the view, this one included')
   }

@@ -6,14 +6,13 @@ import { badPrefix, tooBig } from './faults.js'
 import { XML_ONLY, attributesOf } from './head.js'
 import type { PrefixNames } from './head.js'
 import { NS_CLIENT, NS_COMPONENT, NS_SERVER, checkStreamPrefix } from './namespaces.js'
-import type { Attributes, ChildName, RawElement, StreamHeader, XmlLimits } from './raw.js'
+import type { Attributes, RawElement, StreamHeader, XmlLimits } from './raw.js'
 import { Scanner } from './scanner.js'
 import type { StartTag } from './tag.js'
 import { TreeBuilder } from './tree.js'
 import { write } from './writer.js'
 
 const EMPTY = Buffer.alloc(0)
-const NO_CHILDREN: readonly ChildName[] = []
 const NO_ATTRIBUTES: Attributes = Object.freeze(Object.create(null) as Record<string, string>)
 
 /** Namespaces of stanzas: their elements come without prefix (RFC 6120 §4.8.5). */
@@ -50,7 +49,9 @@ export class Assembly {
 
   /** The start tag that the scanner has just read, as a stream header. */
   header(): StreamHeader {
-    return { name: this.#name, ns: this.#ns, contentNs: this.scanner.innerNs, attrs: this.#attrs }
+    const attrs = this.#attrs
+    this.#attrs = NO_ATTRIBUTES
+    return { name: this.#name, ns: this.#ns, contentNs: this.scanner.innerNs, attrs }
   }
 
   /** What follows stands inside the tag just read, where `ns` is the default: its declarations hold until `reset`. */
@@ -70,21 +71,18 @@ export class Assembly {
   /** The element whose bytes run from `base` to `end`; the scanner has just closed it. */
   element(d: Buffer, base: number, end: number): RawElement {
     const { scanner } = this
-    const found = { name: this.#name, ns: this.#ns, attrs: this.#attrs, size: end - base }
+    const attrs = this.#attrs
+    this.#attrs = NO_ATTRIBUTES
+    const children = scanner.takeChildren()
     // RFC 6120 §8.4: what would confuse a receiver's stream is not handed on, whoever forgets to look at the flag.
-    if (scanner.reserved) return { ...found, children: NO_CHILDREN, inside: EMPTY, boring: true, reserved: true }
+    if (scanner.reserved) {
+      return { name: this.#name, ns: this.#ns, attrs, children: [], inside: EMPTY, boring: true, size: end - base, reserved: true }
+    }
     const from = base + scanner.insideFrom
     const to = base + scanner.insideTo
     const boring = scanner.boring || from === to
-    return {
-      name: this.#name,
-      ns: this.#ns,
-      attrs: this.#attrs,
-      children: scanner.children,
-      inside: boring ? copy(d, from, to) : this.#rewrite(d, base, end),
-      boring,
-      size: end - base
-    }
+    const inside = boring ? copy(d, from, to) : this.#rewrite(d, base, end)
+    return { name: this.#name, ns: this.#ns, attrs, children, inside, boring, size: end - base }
   }
 
   #root(d: Buffer, tag: StartTag, ns: string): void {

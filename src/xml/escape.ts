@@ -2,10 +2,8 @@
  * Escaping of text and attribute values for output (XML 1.0 §2.4, §3.3.3). What no XML document may contain becomes
  * U+FFFD; DEL and the C1 controls, which some parsers read differently, are written by number.
  */
-// eslint-disable-next-line no-control-regex -- the characters that are meant
-const ATTRIBUTE = /[&<>"'\0-\x1f\x7f-\x9f\ufffe\uffff]/g
-// eslint-disable-next-line no-control-regex -- the characters that are meant
-const TEXT = /[&<>\0-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]/g
+const ATTRIBUTE = /[^ !#-%(-;=?-~\u00a0-\ufffd]/g
+const TEXT = /[^\t\n -%'-;=?-~\u00a0-\ufffd]/g
 const REPLACEMENT: Readonly<Record<string, string>> = {
   '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;', '\t': '&#9;', '\n': '&#10;', '\r': '&#13;'
 }

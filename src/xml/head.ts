@@ -1,9 +1,10 @@
 /** From a start tag to what the rest of the house reads: attributes by name. */
 import { NS_XML } from './namespaces.js'
 import type { Prefixes } from './namespaces.js'
-import { isDeclaration, nameText } from './tag.js'
+import { isDeclaration } from './tag.js'
 import type { Place, StartTag } from './tag.js'
 import type { Attributes } from './raw.js'
+import { nameText } from './words.js'
 
 /** What attributes in a namespace are called, by that namespace: `xml:lang` and nothing else unless somebody asks. */
 export type PrefixNames = Readonly<Record<string, string>>

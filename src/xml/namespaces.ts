@@ -1,8 +1,9 @@
 /** Prefixes in scope (Namespaces in XML 1.0 §3, §5, §6.3). Default namespaces are kept by the scanner, per element. */
 import { badPrefix, malformed, tooMuch } from './faults.js'
 import type { XmlLimits } from './raw.js'
-import { isDeclaration, nameText } from './tag.js'
+import { isDeclaration } from './tag.js'
 import type { Place, StartTag } from './tag.js'
+import { nameText } from './words.js'
 
 export const NS_XML = 'http://www.w3.org/XML/1998/namespace'
 const NS_XMLNS = 'http://www.w3.org/2000/xmlns/'
@@ -28,28 +29,33 @@ export function checkDefault(ns: string): void {
   if (ns === NS_XML || ns === NS_XMLNS) throw malformed('a reserved namespace made the default')
 }
 
+interface Binding {
+  readonly prefix: string
+  readonly ns: string
+  readonly outer: Binding | undefined
+}
+
 export class Prefixes {
-  readonly #names: string[] = []
-  readonly #spaces: string[] = []
+  /** The declaration made last. */
+  #last: Binding | undefined
+  #size = 0
 
   get size(): number {
-    return this.#names.length
+    return this.#size
   }
 
   /** Forgets the declarations made since `size` had this value. */
   cut(size: number): void {
-    if (this.#names.length === size) return
-    this.#names.length = size
-    this.#spaces.length = size
+    for (; this.#size > size; this.#size--) this.#last = this.#last?.outer
   }
 
   /** The namespace of a prefix; refuses one that nobody declared. */
   resolve(prefix: string): string {
     if (prefix === 'xml') return NS_XML
-    const at = this.#names.lastIndexOf(prefix)
-    const ns = at < 0 ? undefined : this.#spaces[at]
-    if (ns === undefined) throw malformed('a prefix that is not declared')   // XML Names §5
-    return ns
+    for (let binding = this.#last; binding !== undefined; binding = binding.outer) {
+      if (binding.prefix === prefix) return binding.ns
+    }
+    throw malformed('a prefix that is not declared')   // XML Names §5
   }
 
   /** Takes the `xmlns:` attributes of a tag into scope, then checks its other prefixed attributes. */
@@ -79,8 +85,8 @@ export class Prefixes {
     if (ns === NS_XMLNS) throw malformed('a declaration of the namespace of declarations')
     if (ns === '') throw malformed('a prefix declared to mean nothing')
     if (prefix === 'xml') return
-    this.#names.push(prefix)
-    this.#spaces.push(ns)
+    this.#last = { prefix, ns, outer: this.#last }
+    this.#size++
   }
 
   /** XML Names §6.3: no two attributes of one expanded name. */

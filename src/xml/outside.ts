@@ -12,7 +12,10 @@ export function skipBlank(d: Buffer, at: number, end: number): number {
   return i
 }
 
-/** Text where none may be, known by its first byte: `bad-format` in a stream that is open (RFC 6120 §4.9.3.1), not XML at all before the root. */
+/**
+ * Text where none may be, known by its first byte: `bad-format` in a stream that is open (RFC 6120 §4.9.3.1), not XML
+ * at all before the root.
+ */
 export function refuseText(d: Buffer, at: number, condition: 'bad-format' | 'not-well-formed'): never {
   const byte = d[at] as number
   if (byte < SPACE) throw malformed('a control character')

@@ -6,8 +6,11 @@ import { refuseInstruction } from './scanner.js'
 /** Bytes of an XML declaration; a correct one needs about 60. */
 const DECLARATION_MAX = 512
 const START = Buffer.from('<?xml', 'latin1')
-const DECLARATION =
-  /^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:'([^']*)'|"([^"]*)")(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:'([^']*)'|"([^"]*)"))?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:'(?:yes|no)'|"(?:yes|no)"))?[ \t\r\n]*\?>$/
+const S = '[ \\t\\r\\n]'
+const quoted = (value: string): string => `${S}*=${S}*(?:'(${value})'|"(${value})")`
+const DECLARATION = new RegExp(
+  `^<\\?xml${S}+version${quoted('[^\'"]*')}(?:${S}+encoding${quoted('[^\'"]*')})?(?:${S}+standalone${quoted('yes|no')})?${S}*\\?>$`
+)
 
 /** Refuses UTF-16 and UTF-32 by their first two bytes, with byte order mark or without (X27). */
 export function checkEncoding(d: Buffer, at: number): void {

@@ -6,7 +6,6 @@ import { malformed, restricted, tooMuch } from './faults.js'
 const LENGTH_MAX = 64
 const LOWER_X = 0x78
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', apos: "'", quot: '"' }
-const REFERENCE = /&(#x?)?([0-9A-Za-z]+);/g
 
 /** Position after the reference whose `&` stands at `at`; `at` itself when its end has not come yet. */
 export function skipReference(d: Buffer, at: number, end: number): number {
@@ -45,14 +44,22 @@ function check(reference: string): void {
   if (!isXmlCharacter(code)) throw malformed('a reference to something that is no XML character')   // XML 1.0 §4.1
 }
 
-function characterOf(_: string, numeric: string | undefined, name: string): string {
-  if (numeric === undefined) return ENTITIES[name] ?? ''
-  return String.fromCodePoint(Number.parseInt(name, numeric === '#x' ? 16 : 10))
+function characterOf(reference: string): string {
+  if (!reference.startsWith('#')) return ENTITIES[reference] ?? ''
+  const hex = reference.charCodeAt(1) === LOWER_X
+  return String.fromCodePoint(hex ? Number.parseInt(reference.slice(2), 16) : Number.parseInt(reference.slice(1), 10))
 }
 
 /** Replaces references that have passed `skipReference`. */
 export function expand(text: string): string {
-  return text.includes('&') ? text.replace(REFERENCE, characterOf) : text
+  let out = ''
+  let from = 0
+  for (let at = text.indexOf('&'); at >= 0; at = text.indexOf('&', from)) {
+    const end = text.indexOf(';', at)
+    out += text.slice(from, at) + characterOf(text.slice(at + 1, end))
+    from = end + 1
+  }
+  return from === 0 ? text : out + text.slice(from)
 }
 
 /** Line ends by XML 1.0 §2.11; references are expanded afterwards, so that `&#13;` stays. */

@@ -26,6 +26,9 @@ export type RootSink = (d: Buffer, tag: StartTag, ns: string) => void
 
 /** A tag that is not complete is read anew with every chunk up to this size; beyond it one looks for its end first. */
 const REREAD_BYTES = 512
+/** Between elements: `begin` makes a list that may grow. */
+const NOBODY: ChildName[] = []
+Object.freeze(NOBODY)
 const CDATA_START = Buffer.from('<![CDATA[', 'latin1')
 
 export class Scanner {
@@ -36,7 +39,7 @@ export class Scanner {
   /** Elements that are open. */
   depth = 0
   /** Names of the root's children. */
-  children: ChildName[] = []
+  children = NOBODY
   /** Where the root's start tag ends and its end tag begins, counted from `base`. */
   insideFrom = 0
   insideTo = 0
@@ -54,11 +57,11 @@ export class Scanner {
   /** How far one has looked for the end of a long tag, from `base`; 0: not looking. */
   #looked = 0
   #quote = 0
-  readonly #nameFrom: number[] = []
-  readonly #nameTo: number[] = []
-  /** Default namespaces and numbers of prefixes, by depth. */
-  readonly #spaces: string[] = []
-  readonly #marks: number[] = []
+  /** By depth: where names stand, default namespaces, numbers of prefixes. Made as short as most stanzas need. */
+  readonly #nameFrom = [0, 0, 0, 0]
+  readonly #nameTo = [0, 0, 0, 0]
+  readonly #spaces = ['', '', '', '']
+  readonly #marks = [0, 0, 0, 0]
 
   constructor(limits: XmlLimits, onRoot: RootSink, tree?: TreeSink, prefixes = new Prefixes()) {
     this.prefixes = prefixes
@@ -74,6 +77,13 @@ export class Scanner {
 
   get limits(): XmlLimits {
     return this.tag.limits
+  }
+
+  /** The names of the root's children, let go. */
+  takeChildren(): readonly ChildName[] {
+    const { children } = this
+    this.children = NOBODY
+    return children
   }
 
   /** Expects a root. */

@@ -136,7 +136,8 @@ export class StreamParser {
   /** The first bytes of a document: encoding and declaration. */
   #start(): boolean {
     const held = this.#held
-    if (this.#restarted && this.#skipBlank() && held.size === 0) return false
+    if (this.#restarted) this.#skipBlank()
+    if (held.size === 0) return false
     if (held.size < 2) return !mayNeedMore(held.data[held.from] as number) && this.#become('prolog')
     checkEncoding(held.data, held.from)
     if (held.data[held.from] !== LT || held.data[held.from + 1] !== QUESTION) return this.#become('prolog')
@@ -253,11 +254,10 @@ export class StreamParser {
     return true
   }
 
-  /** White space is passed over in constant memory. True. */
-  #skipBlank(): true {
+  /** White space is passed over in constant memory. */
+  #skipBlank(): void {
     const held = this.#held
     held.from = skipBlank(held.data, held.from, held.end)
-    return true
   }
 }
 

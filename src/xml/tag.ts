@@ -10,7 +10,7 @@ import { malformed, tooMuch } from './faults.js'
 import type { XmlLimits } from './raw.js'
 import { attributeValue, isNumeric, skipReference } from './reference.js'
 import { codePoint, sequence } from './utf8.js'
-import { asciiText } from './words.js'
+import { asciiText, nameText } from './words.js'
 
 /** What a value needs before it can be used. */
 const ENCODED = 1
@@ -254,12 +254,6 @@ function sameBytes(d: Buffer, place: Place, from: number, to: number): boolean {
 /** Do five bytes read `xmlns`? */
 function isXmlns(d: Buffer, at: number): boolean {
   return d[at] === 0x78 && d[at + 1] === 0x6d && d[at + 2] === 0x6c && d[at + 3] === 0x6e && d[at + 4] === 0x73
-}
-
-/** The text of a name, or of a part of one. */
-export function nameText(d: Buffer, from: number, to: number): string {
-  for (let i = from; i < to; i++) if ((d[i] as number) >= 0x80) return d.toString('utf8', from, to)
-  return asciiText(d, from, to)
 }
 
 /** Is this attribute `xmlns:p`? */

@@ -7,8 +7,9 @@ import { NS_XML } from './namespaces.js'
 import type { Prefixes } from './namespaces.js'
 import { plainValue, textValue } from './reference.js'
 import type { TreeSink } from './scanner.js'
-import { isDeclaration, nameText } from './tag.js'
+import { isDeclaration } from './tag.js'
 import type { Place, StartTag } from './tag.js'
+import { nameText } from './words.js'
 
 export type Node = Element | string
 
@@ -50,7 +51,7 @@ export class TreeBuilder implements TreeSink {
   /** Text and CDATA that stand side by side are one text. */
   #append(text: string): void {
     if (text === '') return
-    const siblings = (this.#open.at(-1)?.children ?? this.nodes) as Node[]
+    const siblings: Node[] = this.#open.at(-1)?.children ?? this.nodes
     const last = siblings.at(-1)
     if (typeof last === 'string') siblings[siblings.length - 1] = last + text
     else siblings.push(text)

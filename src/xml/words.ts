@@ -58,12 +58,25 @@ function equals(word: Word, d: Uint8Array, from: number, length: number): boolea
   return true
 }
 
-/** The text of ASCII bytes. */
-export function asciiText(d: Buffer, from: number, to: number): string {
+/** The word that these bytes are, if it is a common one. */
+function wordAt(d: Buffer, from: number, to: number): string | undefined {
   const length = to - from
   if (length === 0) return ''
-  if (length > LENGTH_MAX) return d.toString('latin1', from, to)
+  if (length > LENGTH_MAX) return undefined
   const words = WORDS[slotOf(d, from, length)]
   if (words !== undefined) for (const word of words) if (equals(word, d, from, length)) return word.text
+  return undefined
+}
+
+/** The text of ASCII bytes. */
+export function asciiText(d: Buffer, from: number, to: number): string {
+  return wordAt(d, from, to) ?? d.toString('latin1', from, to)
+}
+
+/** The text of a name, or of a part of one, which may have any characters. */
+export function nameText(d: Buffer, from: number, to: number): string {
+  const word = wordAt(d, from, to)
+  if (word !== undefined) return word
+  for (let i = from; i < to; i++) if ((d[i] as number) >= 0x80) return d.toString('utf8', from, to)
   return d.toString('latin1', from, to)
 }

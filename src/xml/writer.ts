@@ -8,7 +8,7 @@ import { tooBig } from './faults.js'
 import type { Node } from './tree.js'
 
 /** Trees are made by us and by plugins; a name with such a character would be a hole. */
-const IMPOSSIBLE = /[\0-\x20<>&'"=/\x7f]/   // eslint-disable-line no-control-regex -- the characters that are meant
+const IMPOSSIBLE = /[\0-\x20<>&'"=/\x7f]/
 
 /** The namespace that an element's `xmlns`, or that of the nearest element around it, declares. */
 export function namespaceAround(element: Element): string | undefined {

@@ -13,16 +13,15 @@ const LABEL_MAX = 63
 export function canonicalDomain(text: string): string | undefined {
   if (text.startsWith('[')) return canonicalIPv6(text)
   const bare = text.endsWith('.') ? text.slice(0, -1) : text // RFC 7622 §3.2: one trailing dot
-  // eslint-disable-next-line no-control-regex
-  const ascii = /^[\x00-\x7F]*$/.test(bare)
-  const mapped = ascii ? bare : bare.normalize('NFKC')
+  const mapped = isAscii(bare) ? bare : bare.normalize('NFKC')
   const lower = mapped.toLowerCase()
-  // eslint-disable-next-line no-control-regex
-  if (/^[\x00-\x7F]*$/.test(lower)) return isAsciiName(lower) ? unicodeOf(lower) : undefined
+  if (isAscii(lower)) return isAsciiName(lower) ? unicodeOf(lower) : undefined
   if (/[^a-z0-9.\-\u0080-\u{10FFFF}]/u.test(lower)) return undefined
   const encoded = domainToASCII(mapped)
   return isAsciiName(encoded) ? unicodeOf(encoded) : undefined
 }
+
+const isAscii = (text: string): boolean => !/[\u0080-\uFFFF]/.test(text)
 
 /** A name of lower-case letters, digits and hyphens (RFC 5890 §2.3.1), or an IPv4 address. */
 export function isAsciiName(name: string): boolean {

@@ -13,7 +13,8 @@ async function starling(line: string, fail?: unknown) {
     if (fail !== undefined) throw fail
     return 0
   }
-  const actions = Object.fromEntries(['run', 'demo', 'user', 'clusterNodes', 'clusterTest', 'clusterFence'].map((name) => [name, action(name)])) as unknown as Actions
+  const names = ['run', 'demo', 'user', 'clusterNodes', 'clusterTest', 'clusterFence']
+  const actions = Object.fromEntries(names.map((name) => [name, action(name)])) as unknown as Actions
   const code = await runCli(line === '' ? [] : line.split(' '), '1.2.3', actions, {
     out: (text) => void (texts.out += text), err: (text) => void (texts.err += text)
   })
@@ -22,12 +23,16 @@ async function starling(line: string, fail?: unknown) {
 
 describe('commands', () => {
   test.each([
-    ['run --cluster-mode=true --property-file=a,b', ['run', ['--cluster-mode=true', '--property-file=a,b'], { check: false, explain: false }]],
+    ['run --cluster-mode=true --property-file=a,b',
+      ['run', ['--cluster-mode=true', '--property-file=a,b'], { check: false, explain: false }]],
     ['run --check --virt-hosts=a', ['run', ['--virt-hosts=a'], { check: true, explain: false }]],
     ['run --virt-hosts=a --explain', ['run', ['--virt-hosts=a'], { check: false, explain: true }]],
-    ['run --property-file etc/x c2s/connections/ports[i]=5222', ['run', ['--property-file=etc/x', 'c2s/connections/ports[i]=5222'], { check: false, explain: false }]],
+    ['run --property-file etc/x c2s/connections/ports[i]=5222',
+      ['run', ['--property-file=etc/x', 'c2s/connections/ports[i]=5222'], { check: false, explain: false }]],
     ['demo', ['demo', { nodes: 2, dir: './data/demo', basePort: undefined, strategy: 'broadcast', json: false, extra: [] }]],
-    ['demo --nodes 3 --json --base-port 7000 --debug=cluster', ['demo', { nodes: 3, dir: './data/demo', basePort: 7000, strategy: 'broadcast', json: true, extra: ['--debug=cluster'] }]],
+    ['demo --nodes 3 --json --base-port 7000 --debug=cluster', ['demo', {
+      nodes: 3, dir: './data/demo', basePort: 7000, strategy: 'broadcast', json: true, extra: ['--debug=cluster']
+    }]],
     ['user add romeo@a secret --property-file=f', ['user', 'add', ['romeo@a', 'secret'], ['--property-file=f']]],
     ['user --property-file=f list', undefined],
     ['user delete --property-file=f romeo@a', ['user', 'delete', ['romeo@a'], ['--property-file=f']]],
@@ -41,7 +46,8 @@ describe('commands', () => {
     expect(code).toBe(call === undefined ? 64 : 0)
   })
 
-  test.each(['', 'bogus', 'user', 'user add', 'user delete a b', 'cluster', 'cluster fence node1', 'cluster fence node1 x', 'demo --nodes 0', 'run nonsense', '--bogus'])(
+  test.each(['', 'bogus', 'user', 'user add', 'user delete a b', 'cluster', 'cluster fence node1', 'cluster fence node1 x',
+    'demo --nodes 0', 'run nonsense', '--bogus'])(
     'starling %s: usage, exit code 64', async (line) => {
       const { code, calls, err } = await starling(line)
       expect([code, calls]).toEqual([64, []])

@@ -16,14 +16,16 @@ function ports(readings: readonly (readonly NodeRow[])[], fences = true) {
   const made: ClusterPorts = {
     clusterName: 'c', print: (text) => void printed.push(text),
     pause: async (ms) => void paused.push(ms),
-    tables: { rows: async () => readings[Math.min(reading++, readings.length - 1)] ?? [], fence: async () => fences, isFenced: async () => false }
+    tables: { rows: async () => readings[Math.min(reading++, readings.length - 1)] ?? [], fence: async () => fences, isFenced: async () =>
+      false }
   }
   return { made, printed, paused }
 }
 
 describe('starling cluster nodes', () => {
   const before = [row('a.example'), row('b.example', { beat: 7 })]
-  const after = [row('a.example', { beat: 12, backup: 'b.example' }), row('b.example', { beat: 7, state: 'fenced', links: 0 }), row('c.example', { incarnation: 9, beat: 1 })]
+  const after = [row('a.example', { beat: 12, backup: 'b.example' }), row('b.example', { beat: 7, state: 'fenced', links: 0 }),
+    row('c.example', { incarnation: 9, beat: 1 })]
 
   test('reads twice, two seconds apart, and shows beats seen in between in aligned columns', async () => {
     const { made, printed, paused } = ports([before, after])

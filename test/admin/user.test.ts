@@ -25,7 +25,8 @@ class Fake {
       setKeys: async ({ jid }, keys) => void this.known.set(jid.toString(), { ...(this.known.get(jid.toString()) as AccountRecord), keys }),
       remove: async (jid: Jid) => this.known.delete(jid.toString()),
       list: async (domain, limit, after) => [...this.known.values()].map(({ jid }) => jid)
-        .filter((jid) => jid.domain === domain && (after === undefined || jid.local > after)).sort((a, b) => (a.local < b.local ? -1 : 1)).slice(0, limit)
+        .filter((jid) => jid.domain === domain && (after === undefined || jid.local > after)).sort((a, b) =>
+          (a.local < b.local ? -1 : 1)).slice(0, limit)
     }
   }
 }
@@ -83,7 +84,8 @@ describe('starling user passwd, delete, list', () => {
     await addUser(fake.ports, 'romeo@example.org', 'secret')
     await deleteUser(fake.ports, 'romeo@example.org')
     expect(fake.notices.at(-1)).toBe('account-removed romeo@example.org')
-    await expect(deleteUser(fake.ports, 'romeo@example.org')).rejects.toMatchObject({ message: 'there is no account romeo@example.org', exitCode: 1 })
+    await expect(deleteUser(fake.ports, 'romeo@example.org')).rejects.toMatchObject({ message: 'there is no account romeo@example.org',
+      exitCode: 1 })
   })
 
   test('list goes through all pages', async () => {

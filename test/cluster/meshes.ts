@@ -62,7 +62,7 @@ export function node(spec: NodeSpec): TestNode {
   const clock = spec.clock ?? systemClock()
   const settings: ClusterSettings = {
     name: spec.name, secondary: undefined, clusterName: 'test', advertise: '127.0.0.1:0', listen: [{ host: '127.0.0.1', port: 0 }],
-    contacts: [], discovery: ['table'], secrets: [], tls: true, allowLoopback: true, strategy: 'broadcast', hostId: 'host',
+    contacts: [], discovery: ['table'], secrets: [], tls: true, strategy: 'broadcast', hostId: 'host',
     version: '1', ...spec.settings
   }
   const hlc = new HybridClock(() => clock.wall())

@@ -6,7 +6,8 @@ const database = (uri: string, ...more: readonly string[]) => read({ argv: [`--u
 
 describe('the database', () => {
   test('nothing said: the embedded one', () => {
-    expect(read({ argv: ['--log-level=info'] }).database).toEqual({ kind: 'sqlite', file: './data/starling.db', poolSize: 10, waitSeconds: 60 })
+    expect(read({ argv: ['--log-level=info'] }).database).toEqual({ kind: 'sqlite', file: './data/starling.db', poolSize: 10,
+      waitSeconds: 60 })
   })
 
   test.each([
@@ -16,7 +17,8 @@ describe('the database', () => {
     ['jdbc:postgresql://h/d?user=u', { kind: 'postgresql', host: 'h', port: 5432, database: 'd', user: 'u', password: '', ssl: false }],
     ['postgresql://u:p%40w@h:6432/d', { kind: 'postgresql', host: 'h', port: 6432, database: 'd', user: 'u', password: 'p@w', ssl: false }],
     ['jdbc:postgresql:///d?user=u', { kind: 'postgresql', host: 'localhost' }],
-    ['jdbc:mysql://[2001:db8::7]:3307/my_db?user=u&password=a+b%26c%zz&useSSL=true', { kind: 'mysql', host: '2001:db8::7', port: 3307, database: 'my_db', password: 'a+b&c%zz', ssl: { verify: false } }],
+    ['jdbc:mysql://[2001:db8::7]:3307/my_db?user=u&password=a+b%26c%zz&useSSL=true', { kind: 'mysql', host: '2001:db8::7', port: 3307,
+      database: 'my_db', password: 'a+b&c%zz', ssl: { verify: false } }],
     ['jdbc:mysql://h/d?user=u&useSSL=true&verifyServerCertificate=true', { ssl: true }],
     ['jdbc:postgresql://h/d?user=u&sslmode=verify-full', { ssl: true }],
     ['jdbc:postgresql://h/d?user=u&password=x#y', { password: 'x#y' }],

@@ -29,7 +29,8 @@ describe('Java Properties', () => {
   })
 
   test('\\u without four hexadecimal digits is refused, a doubled backslash before u is none', () => {
-    expect(readProperties('f', 'a=\\u12\nb\\uXYZW=1\nc=\\\\u12').faults.map((fault) => [fault.origin.line, fault.key])).toEqual([[1, 'a'], [2, 'buXYZW']])
+    expect(readProperties('f', 'a=\\u12\nb\\uXYZW=1\nc=\\\\u12').faults.map((fault) => [fault.origin.line, fault.key])).toEqual([[1, 'a'],
+      [2, 'buXYZW']])
     expect(pairs('c=\\\\u12')).toEqual([[1, 'c', '\\u12']])
   })
 
@@ -44,7 +45,8 @@ describe('Java Properties', () => {
 
   test('what is written with escapes is read back, whatever it is', () => {
     const escaped = (text: string): string =>
-      [...text].map((c) => (/[\w]/.test(c) ? c : [...Buffer.from(c, 'utf16le').swap16().toString('hex').matchAll(/.{4}/g)].map(([h]) => `\\u${h}`).join(''))).join('')
+      [...text].map((c) => (/[\w]/.test(c) ? c : [...Buffer.from(c, 'utf16le').swap16().toString('hex').matchAll(/.{4}/g)].map(([h]) =>
+        `\\u${h}`).join(''))).join('')
     fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 1 }), fc.string({ unit: 'binary' }), (key, value) => {
       const { entries, faults } = readProperties('f', `#\n${escaped(key)}=${escaped(value)}x`)
       expect(faults).toEqual([])
@@ -66,8 +68,10 @@ describe('kinds of line', () => {
   test('config-type, global options with and without domains, component lines with a type letter', () => {
     expect(classify('config-type')).toEqual({ kind: 'global', name: 'config-type', domains: [] })
     expect(classify('--user-db[a.org, b.org]')).toEqual({ kind: 'global', name: '--user-db', domains: ['a.org', 'b.org'] })
-    expect(classify('c2s/connections/5223/socket[S]')).toEqual({ kind: 'component', component: 'c2s', path: ['connections', '5223', 'socket'], type: 'S' })
-    expect(classify('sess-man/plugins-conf/http://jabber.org/protocol/commands/x')).toMatchObject({ path: ['plugins-conf', 'http:', '', 'jabber.org', 'protocol', 'commands', 'x'] })
+    expect(classify('c2s/connections/5223/socket[S]')).toEqual({ kind: 'component', component: 'c2s', path: ['connections', '5223',
+      'socket'], type: 'S' })
+    expect(classify('sess-man/plugins-conf/http://jabber.org/protocol/commands/x')).toMatchObject({ path: ['plugins-conf', 'http:', '',
+      'jabber.org', 'protocol', 'commands', 'x'] })
   })
 
   test.each(['x', '-x=', '--', '/x', 'x/', 'x/y[]', 'x/y[BB]', 'x/y[q]', '--x/y'])('%s is refused', (key) => {

@@ -1,22 +1,7 @@
-/** Reads settings from texts: all groups of the rooms, and stand-ins for options of rooms that are not built yet. */
-import { allGroups, readSettings, type PluginOptions } from '../../src/config/settings.js'
+/** Reads settings from texts, with all groups of the rooms. */
+import { readSettings, type PluginOptions } from '../../src/config/settings.js'
 import { ConfigError } from '../../src/config/fault.js'
-import { flag, list, options, ports, text } from '../../src/config/option.js'
 import { GROUPS } from '../../src/groups.js'
-
-const CLUSTER = options({
-  mode: flag('--cluster-mode', false, 'x'),
-  nodes: list('--cluster-nodes', [], 'x'),
-  strategy: text('--sm-cluster-strategy-class', 'broadcast', 'x'),
-  port: ports('--cl-comp-ports', [5777], 'x'),
-  name: text('--tigase-primary-address', '', 'x'),
-  secondName: text('--tigase-secondary-address', '', 'x'),
-  certificates: text('--ssl-certs-location', 'certs/', 'x'),
-  tlsRequired: flag('--vhost-tls-required', true, 'x')
-})
-const declared = new Set(Object.values(allGroups(GROUPS)).flatMap((group) => Object.values(group).map((option) => option.name)))
-const missing = Object.fromEntries(Object.entries(CLUSTER).filter(([, option]) => !declared.has(option.name)))
-export const TEST_GROUPS = { ...GROUPS, standIns: missing }
 
 const coded = (code: string): Error => Object.assign(new Error(code), { code })
 
@@ -27,9 +12,10 @@ export interface Given {
   readonly plugins?: readonly PluginOptions[]
 }
 
-export function read({ files = {}, argv = Object.keys(files).length > 0 ? [`--property-file=${Object.keys(files).join(',')}`] : [], env = {}, plugins }: Given) {
+export function read({ files = {}, argv, env = {}, plugins }: Given) {
+  const named = Object.keys(files).length > 0 ? [`--property-file=${Object.keys(files).join(',')}`] : []
   const input = {
-    groups: TEST_GROUPS, argv, env,
+    groups: GROUPS, argv: argv ?? named, env,
     readFile(path: string) {
       const found = files[path] ?? coded('ENOENT')
       if (found instanceof Error) throw found

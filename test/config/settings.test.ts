@@ -59,8 +59,9 @@ describe('B.12 Configuration', () => {
     expect(faultsOf('--http-ports=80,80')[0]).toMatch(/port 80 is named twice/)
   })
 
-  test('C05: port 0 may stand often, and --proxy-protocol names ports of others', () => {
-    const { values } = read({ argv: ['--c2s-ports=0,0', '--http-ports=0', '--proxy-protocol=5223'] })
+  test('C05: port 0 may stand often; --proxy-protocol and --cluster-advertise name ports of others', () => {
+    const argv = ['--c2s-ports=0,0', '--http-ports=0', '--proxy-protocol=5223', '--cluster-advertise=127.0.0.1:5777']
+    const { values } = read({ argv })
     expect(values.doors.proxyProtocol).toEqual([5223])
   })
 
@@ -140,7 +141,8 @@ describe('what wins', () => {
 
   test('without a file named, etc/init.properties or init.properties is read', () => {
     expect(read({ files: { 'init.properties': '--db-wait=7' }, argv: [] }).files).toEqual(['init.properties'])
-    expect(read({ files: { 'etc/init.properties': '--db-wait=8', 'init.properties': '--db-wait=7' }, argv: [] }).database.waitSeconds).toBe(8)
+    expect(read({ files: { 'etc/init.properties': '--db-wait=8', 'init.properties': '--db-wait=7' },
+      argv: [] }).database.waitSeconds).toBe(8)
     expect(read({ argv: ['--db-wait=9'] }).files).toEqual([])
   })
 
@@ -166,7 +168,8 @@ describe('what wins', () => {
 })
 
 describe('plugins', () => {
-  const greeter = { id: 'x:greeter', aliases: ['greeter'], config: options({ limit: integer('store-limit', 5, 1, 9, 'x'), loud: flag('loud', false, 'x') }) }
+  const greeter = { id: 'x:greeter', aliases: ['greeter'], config: options({ limit: integer('store-limit', 5, 1, 9, 'x'),
+    loud: flag('loud', false, 'x') }) }
   const other = { id: 'x:other', config: options({ loud: flag('loud', false, 'x') }) }
 
   test('settings stand below sess-man/plugins-conf, by id or alias, or for all plugins', () => {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { allGroups } from '../../src/config/settings.js'
 import { GLOBALS } from '../../src/config/tigase.js'
-import { read, TEST_GROUPS, warningsOf } from './reading.js'
+import { GROUPS } from '../../src/groups.js'
+import { read, warningsOf } from './reading.js'
 
 const PLUGINS = ['urn:xmpp:ping', 'jabber:iq:register', 'jabber:iq:last', 'urn:xmpp:time', 'vcard-temp'].map((id) => ({ id }))
 const file = (name: string) => read({
@@ -38,8 +39,10 @@ describe('real-world files of Tigase 7.1', () => {
       '25 --cross-domain-policy-file: ignored: browsers no longer ask for it; name the origins with --http-origins',
       '26 --monitoring: ignored: read /metrics on the admin listener (--admin-listen)',
       '31 sess-man/plugins-conf/amp/store-limit[L]: ignored: offline messages are kept by the server itself; see docs/options.md',
-      '32 sess-man/plugins-conf/jabber:iq:register/registrations-per-second: ignored: registration is off unless --vhost-register-enabled=true',
-      '36 basic-conf/logging/java.util.logging.FileHandler.limit: ignored: logs go to the standard output as JSON lines; use --log-level, --log-format and --debug (2 lines)',
+      '32 sess-man/plugins-conf/jabber:iq:register/registrations-per-second: '
+        + 'ignored: registration is off unless --vhost-register-enabled=true',
+      '36 basic-conf/logging/java.util.logging.FileHandler.limit: '
+        + 'ignored: logs go to the standard output as JSON lines; use --log-level, --log-format and --debug (2 lines)',
       '12 --comp-class-1: component muc and its lines are ignored: group chat is not part of this version',
       '14 --comp-class-2: component proxy and its lines are ignored: the SOCKS5 proxy is not part of this version',
       '15 --sm-plugins: plugin message-archive-xep-0136 is not offered: there is no archive in this version',
@@ -49,8 +52,10 @@ describe('real-world files of Tigase 7.1', () => {
 
   test('a cluster on PostgreSQL: its settings', () => {
     const settings = file('cluster.properties')
-    expect(settings.valueOf('--cluster-mode')).toBe(true)
-    expect(settings.valueOf('--cl-comp-ports')).toEqual([5277])
+    expect(settings.values.cluster).toMatchObject({
+      mode: true, ports: [5277], strategy: 'online-users-caching',
+      nodes: ['xmpp1.example.net:5277', 'xmpp2.example.net', 'xmpp3.example.net']
+    })
     expect(settings.database).toMatchObject({ kind: 'postgresql', port: 5432, user: 'tigase', password: 'hush', ssl: { verify: false } })
     expect(settings.values.doors).toMatchObject({
       c2sPorts: [5222, 443], httpPorts: [5280, 5285], httpsPorts: [5281], ws2sPorts: [5290], ws2sTlsPorts: [5291]
@@ -91,7 +96,7 @@ describe('real-world files of Tigase 7.1', () => {
 })
 
 describe('the table of Tigase options', () => {
-  const declared = new Set(Object.values(allGroups(TEST_GROUPS)).flatMap((group) => Object.values(group).map((option) => option.name)))
+  const declared = new Set(Object.values(allGroups(GROUPS)).flatMap((group) => Object.values(group).map((option) => option.name)))
   const GLOBAL_OPTIONS = `config-type --admins --virt-hosts --trusted --debug --debug-packages --test --user-db --user-db-uri --auth-db
     --auth-db-uri --data-repo-pool-size --user-repo-pool-size --auth-repo-pool-size --user-repo-pool --auth-repo-pool
     --user-domain-repo-pool --auth-domain-repo-pool --roster-implementation --amp-repo-class --amp-repo-uri --amp-security-level
@@ -119,8 +124,10 @@ describe('the table of Tigase options', () => {
     expect(targets.filter((name) => !declared.has(name))).toEqual([])
   })
 
-  test.each(Object.entries(GLOBALS).filter(([name]) => !declared.has(name) && name !== '--property-file'))('%s gives at most one warning, with advice', (name, rule) => {
-    const { warnings } = read({ argv: [`${name}=something-else`.replace('--elements-number-limit=something-else', '--elements-number-limit=500')] })
+  test.each(Object.entries(GLOBALS).filter(([name]) =>
+    !declared.has(name) && name !== '--property-file'))('%s gives at most one warning, with advice', (name, rule) => {
+    const { warnings } = read({ argv: [`${name}=something-else`.replace('--elements-number-limit=something-else',
+      '--elements-number-limit=500')] })
     expect(warnings).toHaveLength(rule.instead === undefined ? 0 : 1)
   })
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ClusterTables, Life, NodeRow } from '../../src/storage/cluster-tables.js'
 import { rowsOf } from '../../src/storage/database.js'
 import { KINDS } from '../databases.js'
-import { claimOf, opened, type Opened } from '../storage/opened.js'
+import { account, claimOf, opened, type Opened } from '../storage/opened.js'
 
 const LOAD = { cpuUsage: 1.5, memUsage: 2.5, links: 1 }
 const TIGASE = ['hostname', 'secondary', 'password', 'last_update', 'port', 'cpu_usage', 'mem_usage']
@@ -88,6 +88,15 @@ describe.each(KINDS)('cluster tables on %s', (kind) => {
     expect(await cluster.isFenced('gone', life.incarnation)).toBe(true)
   })
 
+  test('rows of nodes that ended a day ago are cleared away by the next claim, live ones never', async () => {
+    const names = ['ended', 'frozen']
+    const [ended] = [await claimed(cluster, 'ended', 'a'), await claimed(cluster, 'frozen', 'a')]
+    await cluster.setState(ended, 'left')
+    await open.database.write((sql) => sql('cluster_nodes').whereIn('hostname', names).update({ last_update: '2001-01-01 00:00:00' }))
+    await claimed(cluster, 'next', 'a')
+    expect((await cluster.rows('play')).map((row) => row.hostname).filter((name) => names.includes(name))).toEqual(['frozen'])
+  })
+
   test('a renewal counts the beat and writes what was measured', async () => {
     const life = await claimed(cluster, 'beat', 'a')
     await cluster.renew(life, LOAD)
@@ -95,10 +104,25 @@ describe.each(KINDS)('cluster tables on %s', (kind) => {
     expect(await rowOf(cluster, 'beat')).toMatchObject({ beat: 2, viewNo: 0, cpuUsage: 1.5, memUsage: 2.5, links: 4 })
   })
 
+  test('a beat does not wait behind a storm of other work', async () => {
+    const life = await claimed(cluster, 'storm', 'a')
+    await cluster.renew(life, LOAD)
+    const owner = await account(open.store, 'storm')
+    let done = 0
+    const storm = Array.from({ length: 300 }, async (_, n) => {
+      await open.store.values.update(owner, 'k', () => String(n))
+      done++
+    })
+    expect(await cluster.renew(life, LOAD)).toBe(true)
+    expect(done).toBeLessThan(300)
+    await Promise.all(storm)
+  })
+
   test('a state grows the view number and may open doors', async () => {
     const life = await claimed(cluster, 'doors', 'a')
     await cluster.setState(life, 'up', { c2s: 'doors:5222', admin: '127.0.0.1:8080' })
-    expect(await rowOf(cluster, 'doors')).toMatchObject({ state: 'up', viewNo: 1, services: { c2s: 'doors:5222', admin: '127.0.0.1:8080' } })
+    const services = { c2s: 'doors:5222', admin: '127.0.0.1:8080' }
+    expect(await rowOf(cluster, 'doors')).toMatchObject({ state: 'up', viewNo: 1, services })
     await cluster.setState(life, 'draining')
     expect(await rowOf(cluster, 'doors')).toMatchObject({ state: 'draining', viewNo: 2, services: { c2s: 'doors:5222' } })
   })

@@ -40,7 +40,9 @@ describe('RFC 6121 §8.5.4, table 1: when no device took a message', () => {
     ['normal', 'store', 'bounce', 'bounce'], ['chat', 'store', 'bare', 'bounce'], ['groupchat', 'bounce', 'bounce', 'bounce'],
     ['headline', 'ignore', 'bounce', 'ignore'], ['error', 'ignore', 'ignore', 'ignore']
   ])('%s', (type, bare, full, nobody) => {
-    expect([whenNobodyTookIt(message(type), ''), whenNobodyTookIt(message(type), 'x'), whenNoAccount(message(type))]).toEqual([bare, full, nobody])
+    expect([whenNobodyTookIt(message(type), ''), whenNobodyTookIt(message(type), 'x'), whenNoAccount(message(type))]).toEqual([
+      bare, full, nobody
+    ])
   })
 })
 
@@ -70,11 +72,15 @@ describe('RFC 6121 §8.5: IQs', () => {
   test('to a bare JID are never for devices (§8.5.2.1.3)', () => {
     expect(eligible(iq('get'), '', device(0))).toBe(false)
     expect([isForDevices(iq('get'), ''), isForDevices(iq('get'), 'phone')]).toEqual([false, true])
-    expect([isForDevices(message('chat'), ''), isForDevices(message('groupchat'), ''), isForDevices(presence(''), '')]).toEqual([true, false, true])
+    expect([isForDevices(message('chat'), ''), isForDevices(message('groupchat'), ''), isForDevices(presence(''), '')]).toEqual([
+      true, false, true
+    ])
   })
 
   test('that nobody takes are refused, answers dropped (§8.5.3.2.3; RFC 6120 §8.2.3)', () => {
-    expect(['get', 'set', 'result', 'error'].map((type) => whenNobodyTookIt(iq(type), 'x'))).toEqual(['bounce', 'bounce', 'ignore', 'ignore'])
+    expect(['get', 'set', 'result', 'error'].map((type) => whenNobodyTookIt(iq(type), 'x'))).toEqual([
+      'bounce', 'bounce', 'ignore', 'ignore'
+    ])
     expect(['get', 'set', 'result', 'error'].map((type) => whenNoAccount(iq(type)))).toEqual(['bounce', 'bounce', 'ignore', 'ignore'])
   })
 })

@@ -3,7 +3,9 @@ import { isSubscriptionType, parsePriority, parseShow, presenceType } from '../.
 
 test('T08: types of presence (RFC 6121 §4.7.1)', () => {
   expect(presenceType('')).toBe('available')
-  for (const type of ['error', 'probe', 'subscribe', 'subscribed', 'unavailable', 'unsubscribe', 'unsubscribed']) expect(presenceType(type)).toBe(type)
+  for (const type of ['error', 'probe', 'subscribe', 'subscribed', 'unavailable', 'unsubscribe', 'unsubscribed']) {
+    expect(presenceType(type)).toBe(type)
+  }
   for (const type of ['foo', 'available', 'Unavailable', 'invisible']) expect(presenceType(type)).toBeUndefined()
   expect([isSubscriptionType('subscribe'), isSubscriptionType('probe')]).toEqual([true, false])
 })

@@ -76,7 +76,8 @@ describe('RFC 5802 §5.1: the last message of the client', () => {
     expect(condition(`c=biws,r=abcDEF,p=${proof}`)).toBe('not-authorized')
   })
 
-  test.each(['', 'c=biws', 'c=biws,r=abcDEF', `r=abcDEF,c=biws,p=${proof}`, `c=biws,r=abcDEF,p=${proof},x=1`])('%s is malformed', (message) => {
+  test.each(['', 'c=biws', 'c=biws,r=abcDEF', `r=abcDEF,c=biws,p=${proof}`, `c=biws,r=abcDEF,p=${proof},x=1`])(
+    '%s is malformed', (message) => {
     expect(condition(message)).toBe('malformed-request')
   })
 

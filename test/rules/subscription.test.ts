@@ -95,7 +95,8 @@ describe.each(TYPES)('RFC 6121 Appendix A.2: outbound %s', (type) => {
 })
 
 describe.each(TYPES)('RFC 6121 Appendix A.3: inbound %s', (type) => {
-  test.each(INBOUND[type].map(([a, b, c, d]) => [a, b, c, d] as const))('in state "%s": delivered %s, then "%s"', (before, deliver, after, reply) => {
+  test.each(INBOUND[type].map(([a, b, c, d]) => [a, b, c, d] as const))(
+    'in state "%s": delivered %s, then "%s"', (before, deliver, after, reply) => {
     const outcome = inbound(type, named(before), '<presence/>')
     expect(outcome).toMatchObject({ state: expected(before, after), deliver, reply })
     if (after === '=') expect(outcome.state).toBe(named(before))
@@ -142,7 +143,8 @@ describe('RFC 6121 §3.4: pre-approval', () => {
 
   test('answers the request at once, without delivering it', () => {
     expect(inbound('subscribe', approved, 'x')).toMatchObject({
-      state: { subscription: 'from', approved: true, pendingIn: undefined }, deliver: false, push: true, reply: 'subscribed', access: 'granted'
+      state: { subscription: 'from', approved: true, pendingIn: undefined }, deliver: false,
+      push: true, reply: 'subscribed', access: 'granted'
     })
   })
 

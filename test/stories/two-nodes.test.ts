@@ -41,7 +41,7 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('two no
   test('what is said to somebody who is away waits for the next login, on any node (XEP-0160)', async () => {
     const nurse = await cluster.login(0, 'nurse')
     for (const n of [1, 2, 3]) nurse.write(`<message to='tybalt@localhost' type='chat'><body>later ${n}</body></message>`)
-    await nurse.ping()
+    await cluster.accounts.stored('tybalt', 'localhost', 3)
     const tybalt = await cluster.login(1, 'tybalt')
     const last = await tybalt.message('later 3')
     expect(last.getChild('delay', 'urn:xmpp:delay')).toBeDefined()

@@ -8,6 +8,7 @@ import type { AccountRecord, Accounts, ScramKeys } from '../../src/storage/store
 import type { StreamSettings } from '../../src/stream/options.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
+import type { Accept } from '../../src/transport/transport.js'
 import { Wheel } from '../../src/transport/wheel.js'
 import { HybridClock } from '../../src/xmpp/hlc.js'
 import { type Jid, JidCache, parseJid } from '../../src/xmpp/jid.js'
@@ -126,7 +127,7 @@ export class Rig {
   readonly sessions = new Sessions('node1')
   readonly credentials: Credentials
   readonly #settings: StreamSettings
-  readonly #accept: (wire: Wire) => void
+  readonly door: Accept
 
   constructor({ settings, extras }: RigOptions = {}) {
     this.wheel.start()
@@ -135,7 +136,7 @@ export class Rig {
     const log = memoryLog(this.lines)
     const secret = Buffer.alloc(32, 7)
     this.credentials = new Credentials({ accounts, clock, log, secret, iterations: ITERATIONS })
-    this.#accept = createClientDoor({
+    this.door = createClientDoor({
       clock, log, handler, sessions,
       deadlines: wheel,
       hlc: new HybridClock(() => clock.wall()),
@@ -155,7 +156,7 @@ export class Rig {
 
   connect(options: WireOptions = {}): Wire {
     const wire = new Wire(options)
-    this.#accept(wire)
+    this.door(wire)
     return wire
   }
 
@@ -215,7 +216,8 @@ export function bindIq(resource = '', id = 'b'): string {
 
 /** What a stream error and the end after it look like. */
 export function streamError(condition: string): RegExp {
-  return new RegExp(`<stream:error[^>]*><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>.*</stream:error>(</stream:stream>|<close/>)$`)
+  const element = `<stream:error[^>]*><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>.*</stream:error>`
+  return new RegExp(`${element}(</stream:stream>|<close/>)$`)
 }
 
 export function failure(condition: string): RegExp {

@@ -36,7 +36,7 @@ export class Wire implements Transport {
   readonly #options: WireOptions
   readonly #parser: StreamParser
   #sink: TransportSink | undefined
-  #frames: string[] = []
+  #unread: string[] = []
   #awaitsOpen = true
 
   constructor(options: WireOptions = {}) {
@@ -90,7 +90,7 @@ export class Wire implements Transport {
   resume(): void {
     this.paused = false
     if (this.form === 'stream') this.#parser.release()
-    else this.#next()
+    this.#next()
   }
 
   end(): void {
@@ -106,8 +106,7 @@ export class Wire implements Transport {
   // ---- the client's side
 
   says(text: string): void {
-    if (this.form === 'stream') return this.#parser.feed(Buffer.from(text))
-    this.#frames.push(text)
+    this.#unread.push(text)
     this.#next()
   }
 
@@ -134,16 +133,17 @@ export class Wire implements Transport {
     for (let turns = 0; !pattern.test(this.written); turns++) {
       if (turns > 3000) throw new Error(`nothing like ${pattern} in: ${this.written}`)
       meanwhile()
-      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setTimeout(resolve, 1))      // hashing has threads of its own
     }
     return this.take()
   }
 
   #next(): void {
     while (!this.paused) {
-      const frame = this.#frames.shift()
-      if (frame === undefined) return
-      this.#frame(frame)
+      const text = this.#unread.shift()
+      if (text === undefined) return
+      if (this.form === 'stream') this.#parser.feed(Buffer.from(text))
+      else this.#frame(text)
     }
   }
 

@@ -72,6 +72,8 @@ export class Cluster {
 /** Both subscribe to each other and accept, as people do. */
 export async function befriend(a: TestClient, b: TestClient): Promise<void> {
   const [bareA, bareB] = [a.jid.split('/')[0] ?? '', b.jid.split('/')[0] ?? '']
+  // Answers to requests go to devices that have asked for the roster (RFC 6121 §3.1.6).
+  for (const client of [a, b]) await client.iq('get', '', `<query xmlns='jabber:iq:roster'/>`)
   for (const [from, to, fromJid, toJid] of [[a, b, bareA, bareB], [b, a, bareB, bareA]] as const) {
     from.write(`<presence to='${toJid}' type='subscribe'/>`)
     await to.presence(fromJid, 'subscribe')

@@ -10,6 +10,8 @@ export type TestDatabase = Pick<FreshDatabase, 'settings' | 'jdbc' | 'userDb' | 
 export interface AccountDoor {
   add(user: string, domain: string, password: string): Promise<void>
   remove(user: string, domain: string): Promise<boolean>
+  /** Resolves when that many messages are stored for the account. */
+  stored(user: string, domain: string, count: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -22,6 +24,15 @@ export async function openAccounts(database: TestDatabase): Promise<AccountDoor>
       if (made === undefined) throw new Error(`${user} is there already`)
     },
     remove: (user, domain) => opened.store.accounts.remove(parseJid(`${user}@${domain}`)),
+    async stored(user, domain, count) {
+      const account = await opened.store.accounts.find(parseJid(`${user}@${domain}`))
+      if (account === undefined) throw new Error(`there is no ${user}`)
+      const until = performance.now() + 10_000
+      while ((await opened.store.offline.read(account)).length !== count) {
+        if (performance.now() > until) throw new Error(`${user} has not ${count} stored messages`)
+        await new Promise((done) => { setTimeout(done, 20) })
+      }
+    },
     close: () => opened.close()
   }
 }

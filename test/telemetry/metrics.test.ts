@@ -26,7 +26,9 @@ describe('metrics', () => {
     const text = await m.text()
     expect(text).toContain('starling_stanzas_total{direction="in",kind="message"} 4\n')
     expect(text).toContain('starling_stanzas_total{direction="out",kind="message"} 1\n')
-    for (const reason of STREAM_CLOSED) expect(text).toContain(`starling_streams_closed_total{reason="${reason}"} ${reason === 'timeout' ? 1 : 0}`)
+    for (const reason of STREAM_CLOSED) {
+      expect(text).toContain(`starling_streams_closed_total{reason="${reason}"} ${reason === 'timeout' ? 1 : 0}`)
+    }
     expect(m.stanzasIn.get('message')).toBe(4)
   })
 
@@ -66,7 +68,8 @@ describe('health', () => {
     health.set('database', 'degraded', 'away')
     clock.move(1000)
     health.set('database', 'degraded', 'still away')
-    expect(health.report()).toMatchObject({ state: 'degraded', parts: { database: { state: 'degraded', why: 'still away', since: 1_700_000_001_000 } } })
+    expect(health.report()).toMatchObject({ state: 'degraded', parts: { database: { state: 'degraded', why: 'still away',
+      since: 1_700_000_001_000 } } })
     expect(health.alive).toBe(true)
     health.set('loop', 'down')
     expect(health.alive).toBe(false)

@@ -16,7 +16,8 @@ describe('a line', () => {
   test('is JSON with time, level, room and a fixed event', () => {
     const { made, fields } = logs({ base: { node: 'n1' } })
     made.room('stream').child({ ip: '192.0.2.1' }).info({ reason: 'timeout' }, 'stream.closed')
-    expect(fields()).toEqual([{ level: 'info', time: '2023-11-14T22:13:20.000Z', node: 'n1', room: 'stream', ip: '192.0.2.1', reason: 'timeout', event: 'stream.closed' }])
+    expect(fields()).toEqual([{ level: 'info', time: '2023-11-14T22:13:20.000Z', node: 'n1', room: 'stream', ip: '192.0.2.1',
+      reason: 'timeout', event: 'stream.closed' }])
   })
 
   test('never carries a secret', () => {

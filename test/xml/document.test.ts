@@ -22,7 +22,8 @@ describe('a WebSocket message', () => {
     expect(parseDocument(`<open xmlns='${FRAMING}' to='im.test' version='1.0' xml:lang='de'/>`, LIMITS))
       .toMatchObject({ name: 'open', ns: FRAMING, attrs: { to: 'im.test', version: '1.0', 'xml:lang': 'de' }, children: [] })
     const message = parseDocument(bytes("<message xmlns='jabber:client' to='a@b'><body>é</body></message>"), LIMITS)
-    expect([message.inside.toString(), message.boring, message.children]).toEqual(['<body>é</body>', true, [{ name: 'body', ns: 'jabber:client' }]])
+    expect([message.inside.toString(), message.boring]).toEqual(['<body>é</body>', true])
+    expect(message.children).toEqual([{ name: 'body', ns: 'jabber:client' }])
   })
 
   test('W15, W16: other roots are yielded, for the stream to judge', () => {
@@ -31,10 +32,12 @@ describe('a WebSocket message', () => {
   })
 
   test('W19: white space and an XML declaration may stand around it', () => {
-    for (const text of [" \n<a xmlns='x'/>\r\n", "<?xml version='1.0'?><a xmlns='x'/>", " <?xml version='1.0' encoding='UTF-8'?> <a xmlns='x'/>"]) {
+    for (const text of [
+      " \n<a xmlns='x'/>\r\n", "<?xml version='1.0'?><a xmlns='x'/>", " <?xml version='1.0' encoding='UTF-8'?> <a xmlns='x'/>"
+    ]) {
       expect(parseDocument(text, LIMITS).ns).toBe('x')
     }
-    expect([isBlank(''), isBlank(' \r\n\t'), isBlank(bytes(' ')), isBlank('a'), isBlank(bytes('\u00a0'))]).toEqual([true, true, true, false, false])
+    expect(['', ' \r\n\t', bytes(' '), 'a', bytes('\u00a0')].map(isBlank)).toEqual([true, true, true, false, false])
   })
 
   test.each([
@@ -117,6 +120,7 @@ describe('a BOSH body', () => {
   test('limits hold for each element of it', () => {
     const of = (size: number): string => `<body xmlns='${BIND}'><a>${'x'.repeat(size - 7)}</a><b/></body>`
     expect(parseBody(of(1_000), { ...LIMITS, stanzaBytes: 1_000 }).elements).toHaveLength(2)
-    expect(() => parseBody(of(1_001), { ...LIMITS, stanzaBytes: 1_000 })).toThrow(expect.objectContaining({ application: 'stanza-too-big' }))
+    expect(() => parseBody(of(1_001), { ...LIMITS, stanzaBytes: 1_000 }))
+      .toThrow(expect.objectContaining({ application: 'stanza-too-big' }))
   })
 })

@@ -243,7 +243,8 @@ describe('the beginning of a document (RFC 6120 §11.5, §11.6)', () => {
   })
 
   test.each([
-    "<?xml version='1.0' standalone='no'?>", '<?xml version="1.0" encoding="utf-8"?>\n', "<?xml version = '1.0' encoding='UTF-8' ?>", '', '\r\n'
+    "<?xml version='1.0' standalone='no'?>", '<?xml version="1.0" encoding="utf-8"?>\n',
+    "<?xml version = '1.0' encoding='UTF-8' ?>", '', '\r\n'
   ])('X47: %j is passed over', (declaration) => {
     const header = HDR.slice(HDR.indexOf('?>') + 2)
     const expected = eventsOf(header).events

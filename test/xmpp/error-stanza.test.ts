@@ -26,7 +26,10 @@ describe('RFC 6120 §8.3: the answer to a refused stanza', () => {
   })
 
   test('carries text and an application-specific condition (§8.3.2, §8.3.4)', () => {
-    const reply = errorReply(message('chat'), new StanzaError('wait', 'policy-violation', 'slow <down>', { name: 'too-many-stanzas', ns: 'urn:xmpp:errors' }))
+    const reply =
+      errorReply(message('chat'), new StanzaError(
+        'wait', 'policy-violation', 'slow <down>', { name: 'too-many-stanzas', ns: 'urn:xmpp:errors' }
+      ))
     const error = reply?.elements()[0]
     expect(error?.getChildText('text', 'urn:ietf:params:xml:ns:xmpp-stanzas')).toBe('slow <down>')
     expect(error?.getChild('too-many-stanzas', 'urn:xmpp:errors')).toBeDefined()

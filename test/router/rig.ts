@@ -1,0 +1,120 @@
+/** One node as the router sees it: registry, services, pipeline, and clients that write stanzas. */
+import { AccountCaches } from '../../src/pipeline/account-caches.js'
+import type { PluginDeclaration, ServerFacts } from '../../src/pipeline/api.js'
+import { compile, type Pipeline } from '../../src/pipeline/compile.js'
+import type { Services } from '../../src/pipeline/context.js'
+import { aloneMesh, aloneStrategy } from './alone.js'
+import type { Mesh } from '../../src/router/envelope.js'
+import { createRouter, type Router, type RouterDeps } from '../../src/router/router.js'
+import type { Strategy } from '../../src/router/strategy.js'
+import { Sessions } from '../../src/session/sessions.js'
+import { offLog, type StableLog } from '../../src/session/stable-log.js'
+import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
+import type { Log } from '../../src/telemetry/log.js'
+import { HybridClock } from '../../src/xmpp/hlc.js'
+import { parseJid } from '../../src/xmpp/jid.js'
+import { readStanza } from '../../src/xmpp/stored-stanza.js'
+import { MemoryStore } from '../plugins/memory-store.js'
+import { HandClock } from '../stream/hand-clock.js'
+import { FakeSession } from './fake-session.js'
+
+const SUBSCRIPTIONS = ['subscribe', 'subscribed', 'unsubscribe', 'unsubscribed']
+
+export interface RigOptions {
+  readonly plugins: readonly PluginDeclaration[]
+  readonly store?: MemoryStore
+  readonly domains?: readonly string[]
+  readonly settings?: Services['settings']
+  readonly mesh?: Mesh
+  readonly strategy?: Strategy
+  readonly stableLog?: StableLog
+  readonly clock?: HandClock
+  readonly abroad?: NonNullable<RouterDeps['abroad']>
+}
+
+/** All that is pending in this process has run. */
+export const quiet = async (): Promise<void> => new Promise((resolve) => {
+  setImmediate(resolve)
+})
+
+export class Rig {
+  readonly store: MemoryStore
+  readonly clock: HandClock
+  readonly pipeline: Pipeline
+  readonly router: Router
+  readonly sessions: Sessions
+  readonly services: Services
+  /** Events that were logged as our own faults. */
+  readonly faults: object[] = []
+  readonly hlc: HybridClock
+  readonly #mesh: Mesh
+  #made = 0
+
+  constructor(options: RigOptions) {
+    this.store = options.store ?? new MemoryStore()
+    this.clock = options.clock ?? new HandClock()
+    this.pipeline = compile(options.plugins)
+    const domains = options.domains ?? ['im.test']
+    this.#mesh = options.mesh ?? aloneMesh({ name: 'a', incarnation: 1 })
+    this.sessions = new Sessions(this.#mesh.self.name)
+    this.hlc = new HybridClock(() => this.clock.wall())
+    const caches = new AccountCaches({ store: this.store, invalidate: (cache, key) => this.#mesh.invalidate(cache, key) })
+    const settings = options.settings ?? (() => undefined)
+    this.services = { store: this.store, clock: this.clock, log: this.#log(), server: this.#facts(domains), caches, settings }
+    this.router = createRouter({
+      pipeline: this.pipeline, services: this.services, domains, sessions: this.sessions, mesh: this.#mesh, hlc: this.hlc,
+      strategy: options.strategy ?? aloneStrategy, stableLog: options.stableLog ?? offLog,
+      ...(options.abroad !== undefined && { abroad: options.abroad })
+    })
+    this.router.start()
+  }
+
+  /** A device bound and, when some is given, sent presence. */
+  async binds(jid: string, presence?: string): Promise<FakeSession> {
+    const full = parseJid(jid)
+    const account = await this.services.caches.findAccount(full)
+    if (account === undefined) throw new Error(`no account ${jid}`)
+    const id = `${this.#mesh.self.name.charCodeAt(0).toString(16)}${(++this.#made).toString(16)}`.padStart(32, '0')
+    const session = new FakeSession({ jid: full, account, session: id, bound: this.hlc.next() }, (s, reason) => this.#ended(s, reason))
+    this.sessions.add(session)
+    await this.router.handler.bound(session)
+    if (presence !== undefined) await this.sends(session, presence)
+    return session
+  }
+
+  /** One stanza as a client writes it; resolves when its reading would go on. */
+  async sends(session: FakeSession, xml: string): Promise<void> {
+    await this.writes(session, xml)
+  }
+
+  /** The same without waiting: what the handler returned. */
+  writes(session: FakeSession, xml: string): void | Promise<void> {
+    const stanza = readStanza(xml)
+    if (stanza === undefined) throw new Error(`no stanza: ${xml}`)
+    const from = stanza.kind === 'presence' && SUBSCRIPTIONS.includes(stanza.type) ? session.account.jid : session.jid
+    return this.router.handler.receive(session, stanza.with({ from }), ++session.index)
+  }
+
+  #ended(session: FakeSession, reason: StreamClosedReason): void {
+    this.sessions.remove(session)
+    this.router.handler.ended(session, reason)
+  }
+
+  #facts(domains: readonly string[]): ServerFacts {
+    return {
+      version: '0', domains, admins: [], upMs: () => this.clock.now(), disco: (of) => this.pipeline.disco[of],
+      setPassword: async () => undefined, createAccount: async () => undefined, removeAccount: async () => undefined
+    }
+  }
+
+  #log(): Log {
+    const log: Log = {
+      error: (fields, event) => {
+        this.faults.push({ event, ...fields })
+      },
+      warn: () => undefined, info: () => undefined, debug: () => undefined, trace: () => undefined,
+      child: () => log, isLevelEnabled: () => false
+    }
+    return log
+  }
+}
