@@ -91,7 +91,10 @@ describe('version 2 (§2.2)', () => {
 
 describe('a listener that expects the header', () => {
   let listener: Listener | undefined
-  afterEach(async () => listener?.close())
+  afterEach(async () => {
+    ByteClient.cutAll()
+    await listener?.close()
+  })
 
   async function proxied(tls: boolean): Promise<{ room: ReturnType<typeof testRoom>, port: number, origin: Promise<Origin>, first: Promise<string> }> {
     const room = testRoom()
