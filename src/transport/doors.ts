@@ -122,6 +122,20 @@ export class ClientDoors {
     return this.#admin?.port
   }
 
+  /** Where the doors are, for the node's row: `host:port` each. @param name stands for a listener on every address */
+  services(name: string): Readonly<Partial<Record<'c2s' | 'c2sTls' | 'http' | 'https' | 'admin', string>>> {
+    const [first = '::'] = this.#parts.doors.listen
+    const host = first === '::' || first === '0.0.0.0' ? name : first
+    const ports = this.ports()
+    const found: Partial<Record<'c2s' | 'c2sTls' | 'http' | 'https' | 'admin', string>> = {}
+    for (const kind of ['c2s', 'c2sTls', 'http', 'https'] as const) {
+      if (ports[kind][0] !== undefined) found[kind] = `${host}:${ports[kind][0]}`
+    }
+    const { adminListen } = this.#parts.doors
+    if (adminListen !== undefined) found.admin = `${adminListen.host}:${this.adminPort() ?? 0}`
+    return found
+  }
+
   /** New connections get this certificate; running streams keep theirs. */
   renew(certificate: Certificate): void {
     this.#context = secureContextOf(certificate)
