@@ -15,6 +15,8 @@ export interface DispatchParts {
   readonly log: Log
   readonly bosh: BoshExchange
   registration(from: NodeRef, message: Buffer): void
+  /** An envelope was sent under this view number. */
+  view(viewNo: number): void
   /** Another node says that this life was fenced. */
   fence(node: NodeRef): void
 }
@@ -58,7 +60,10 @@ export function dispatch(peer: Peer, frame: RawFrame, parts: DispatchParts): voi
 /** A stanza that cannot be read is refused, so that its sender hears of it; the link stays. */
 function route(peer: Peer, frame: RawFrame, parts: DispatchParts): void {
   const envelope = decodeRoute(frame.body)
-  if ('stanza' in envelope) return parts.handlers.envelope(peer.node, envelope)
+  if ('stanza' in envelope) {
+    parts.view(envelope.view)
+    return parts.handlers.envelope(peer.node, envelope)
+  }
   parts.log.error({ node: peer.node.name, why: envelope.why }, 'cluster.route.unreadable')
   const verdict = { kind: 'reject', why: 'error', type: 'modify', condition: 'bad-request' } as const
   const answers = envelope.asks.map((ask) => ({ ask, verdict }))

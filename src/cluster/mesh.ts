@@ -111,6 +111,10 @@ class ClusterMesh implements NodeMesh {
     return this.#life?.view ?? [this.#self]
   }
 
+  refresh(): void {
+    this.#life?.refresh()
+  }
+
   serving(): boolean {
     return this.#joined && (this.#life?.serving() ?? false)
   }

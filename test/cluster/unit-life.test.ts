@@ -469,6 +469,15 @@ describe('between nodes', () => {
     expect(heard).toEqual(['account-deleted romeo@im.test'])
   })
 
+  test('D.7b a higher view number of a peer is adopted once the table was read after it', async () => {
+    const [a, b] = [make('a.example'), make('b.example')]
+    await start(a, b)
+    expect(a.mesh.viewNo).toBe(b.mesh.viewNo)
+    const higher = b.mesh.viewNo + 100 // a row is gone that made the peer's sum
+    a.mesh.route(ref(a, 'b.example'), envelope(1, 'juliet@im.test', { view: higher }))
+    await comes(() => b.mesh.viewNo === higher, 'the number')
+  })
+
   test('§9 a notice asks for a fence', async () => {
     const [a, b] = [make('a.example'), make('b.example')]
     await start(a, b)
