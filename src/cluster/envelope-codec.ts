@@ -212,8 +212,8 @@ function readVerdict(reader: ByteReader): Verdict {
 }
 
 /** What may never stand in an address, whatever PRECIS says: it would change the meaning of text around it. */
-const FORBIDDEN = /[\p{Cc} "&'<>]/u
-const CONTROLS = /\p{Cc}/u
+const FORBIDDEN = /[\u0000-\u0020\u007f"&'<>]/
+const CONTROLS = /[\u0000-\u001f\u007f]/
 
 /**
  * An address from a peer, which has prepared it (RFC 7622); here only its shape is checked.

@@ -111,6 +111,10 @@ class ClusterMesh implements NodeMesh {
     return this.#life?.view ?? [this.#self]
   }
 
+  refresh(): void {
+    this.#life?.refresh()
+  }
+
   serving(): boolean {
     return this.#joined && (this.#life?.serving() ?? false)
   }
@@ -128,8 +132,7 @@ class ClusterMesh implements NodeMesh {
     const peer = life?.peer(to)
     if (life === undefined || peer === undefined) return // nobody is left who waits for it
     if (peer.channel.send(2, encodeAnswer(life.frames, key, answers))) return
-    this.parts.log.error({ node: to.name }, 'cluster.answer.lane-full')
-    peer.end('silent')
+    this.parts.log.error({ node: to.name }, 'cluster.answer.lane-full') // the question will be asked again
   }
 
   bound(jid: Jid, hlc: Hlc): void {
@@ -186,15 +189,9 @@ class ClusterMesh implements NodeMesh {
   }
 
   async stop(): Promise<void> {
-    const life = this.#life
     this.#stopping = true
-    await life?.flushed()
-    try {
-      await life?.setState('left')
-    } catch (error) {
-      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others will fence this life
-    }
-    life?.end('left')
+    await this.#life?.flushed()
+    await this.#leave()
     this.#listeners?.close()
   }
 
@@ -241,6 +238,16 @@ class ClusterMesh implements NodeMesh {
     return await fenceLife(this.parts.tables, this.parts.settings.clusterName, name, incarnation) !== undefined
   }
 
+  async #leave(): Promise<void> {
+    const life = this.#life
+    try {
+      await life?.setState('left')
+    } catch (error) {
+      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others will fence this life
+    }
+    life?.end('left')
+  }
+
   async #begin(): Promise<void> {
     const { settings, tables, clock, log, hlc, metrics } = this.parts
     const handlers = this.#handlers
@@ -257,8 +264,8 @@ class ClusterMesh implements NodeMesh {
       registration: (from, message) => this.#hosting.message(from, message),
       notice: (kind, subject) => this.#onNotice(kind, subject),
       changed: (change, node) => {
-        this.#hosting.node(change, node)
-        handlers.node(change, node)
+        this.#guarded('strategy', () => this.#hosting.node(change, node))
+        this.#guarded('router', () => handlers.node(change, node))
       },
       members: (change) => this.#onMembers(change),
       gate: () => this.#tellGate(handlers),
@@ -274,12 +281,13 @@ class ClusterMesh implements NodeMesh {
     handlers.fenced()
     this.#tellGate(handlers)
     for (const node of over?.view ?? []) {
-      if (node !== over?.node) this.#hosting.node('lost', node)
+      if (node !== over?.node) this.#guarded('strategy', () => this.#hosting.node('lost', node))
     }
     while (!this.#stopping && this.#life === undefined) {
       try {
         await this.#begin()
         await this.ready()
+        if (this.#stopping) return await this.#leave()
         if (this.#services !== undefined) await this.up(this.#services)
         this.#joined = true
         this.#tellGate(handlers)
@@ -300,6 +308,15 @@ class ClusterMesh implements NodeMesh {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.parts.clock.after(ms, resolve))
+  }
+
+  /** A fault of another room must not pass for one of the table. */
+  #guarded(room: string, tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      this.parts.log.error({ room, error: error instanceof Error ? error.stack : String(error) }, 'cluster.handler.failed')
+    }
   }
 
   #lost(what: string, error: unknown): void {

@@ -1,8 +1,11 @@
 /** Joining, leaving, losing, isolation: cluster.md §1-§3. Real links, tables in memory, time moved by hand. */
 import { createServer, connect, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { onlineUsersCaching } from '../../src/cluster/strategies/online-users-caching.js'
 import type { ClusterSettings } from '../../src/cluster/settings.js'
-import type { NodeRef } from '../../src/router/strategy.js'
+import type { DeviceRecord, NodeRef, Strategy } from '../../src/router/strategy.js'
+import { Jid } from '../../src/xmpp/jid.js'
+import { silentLog } from '../support/silent-log.js'
 import { HandClock } from './hand-clock.js'
 import { MemoryTables } from './memory-tables.js'
 import { envelope, linked, node, type TestNode } from './meshes.js'
@@ -467,6 +470,62 @@ describe('between nodes', () => {
     await tables.notify('account-deleted', 'romeo@im.test')
     await pass(4000)
     expect(heard).toEqual(['account-deleted romeo@im.test'])
+  })
+
+  test('§5 the caching strategy over real links: a later node knows everybody, a lost node\'s devices are forgotten', async () => {
+    const [a, b] = [make('a.example'), make('b.example')]
+    const devices = new Map<TestNode, DeviceRecord[]>()
+    const strategies = new Map<TestNode, Strategy>()
+    const serve = async (each: TestNode): Promise<void> => {
+      devices.set(each, [])
+      const strategy = onlineUsersCaching({ clock, log: silentLog })
+      strategies.set(each, strategy)
+      await pass(500) // whatever comes before it listens is kept for it
+      await strategy.start(each.mesh.host(() => devices.get(each) ?? []))
+    }
+    const bind = (each: TestNode, user: string, n: number): Promise<unknown> => {
+      const record = { node: each.mesh.self, jid: new Jid(user, 'im.test', 'r'), session: n.toString(16).padStart(32, '0'), hlc: { ms: n, count: 0 }, priority: 1, presence: '<presence/>' }
+      devices.get(each)?.push(record)
+      return passing(strategies.get(each)?.announce(record) ?? Promise.resolve())
+    }
+    const where = (each: TestNode, user: string): readonly string[] =>
+      (strategies.get(each)?.locate(new Jid(user, 'im.test', '')).nodes ?? []).map(({ name }) => name)
+    await start(a, b)
+    await Promise.all([serve(a), serve(b)])
+    await bind(b, 'juliet', 1)
+    expect(where(a, 'juliet')).toEqual(['b.example'])
+    const c = make('c.example')
+    await start(c)
+    await serve(c)
+    await comes(() => where(c, 'juliet').length === 1 && where(c, 'nobody').length === 0, 'the sync')
+    await bind(c, 'romeo', 2)
+    expect(where(a, 'romeo')).toEqual(['c.example'])
+    tables.awayFor.add('b.example') // so that it cannot rejoin
+    await a.mesh.fenceLife('b.example', b.mesh.self.incarnation)
+    await comes(() => where(a, 'juliet').length === 0 && where(c, 'juliet').length === 0, 'forgetting')
+  })
+
+  test('§4 a fault in another room is said once and refused, the link lives', async () => {
+    const a = make('a.example')
+    const b = node({ name: 'b.example', tables, clock, onEnvelope: () => {
+      throw new Error('a bug')
+    } })
+    running.push(b)
+    await start(a, b)
+    a.mesh.route(ref(a, 'b.example'), envelope(1, 'juliet@im.test'))
+    await comes(() => a.arrived.answers.length === 1, 'the answer')
+    expect(a.arrived.answers[0]?.answers[0]?.verdict).toMatchObject({ condition: 'internal-server-error' })
+    expect(events(b, 'cluster.handler.failed')).toHaveLength(1)
+    expect(linked(a, 'b.example')).toBe(true)
+  })
+
+  test('D.7b a higher view number of a peer is adopted once the table was read after it', async () => {
+    const [a, b] = [make('a.example'), make('b.example')]
+    await start(a, b)
+    expect(a.mesh.viewNo).toBe(b.mesh.viewNo)
+    const higher = b.mesh.viewNo + 100 // a row is gone that made the peer's sum
+    a.mesh.route(ref(a, 'b.example'), envelope(1, 'juliet@im.test', { view: higher }))
+    await comes(() => b.mesh.viewNo === higher, 'the number')
   })
 
   test('§9 a notice asks for a fence', async () => {

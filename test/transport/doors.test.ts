@@ -26,7 +26,7 @@ async function made(change: Partial<DoorSettings> = {}, more: Partial<DoorsParts
   doors = new ClientDoors({
     doors: { ...initialOf<DoorSettings>(doorOptions), ...free, adminListen, ...change },
     streamLimits: initialOf<StreamLimitSettings>(streamLimitOptions), addressLimits: initialOf<AddressLimitSettings>(addressLimitOptions),
-    httpLimits, clock: new HandClock(), log: recordingLog(), nodeName: 'a.test',
+    httpLimits, clock: new HandClock(), log: recordingLog(), refused: { add() {} }, nodeName: 'a.test',
     certificate: { ...pair, file: 'x.pem', selfMade: true, validUntil: Date.now() + 1e9 },
     accept: (transport) => { arrived.push(transport) }, serves: () => true, forward: () => undefined,
     healthy: () => true, ready: () => false, ...more, adminRoutes: [{ path: '/metrics', handler: () => ({ status: 200, body: 'up 1\n' }) }]
