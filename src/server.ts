@@ -37,6 +37,8 @@ import { JidCache, parseJid } from './xmpp/jid.js'
 
 /** Addresses kept prepared: the ones that are busy at one time on one node. */
 const JIDS_MAX = 50_000
+/** A slow client is told by its session first; its transport waits that much longer before it cuts, milliseconds. */
+const SLOW_GRACE_MS = 5_000
 /** How long clients may take to go when the node stops, milliseconds; a node drains within 120 s in all. */
 const LEAVE_MS = 5_000
 
@@ -169,7 +171,7 @@ export class Server {
     this.#doors = doors
     const door = createClientDoor({
       streamSettings: values.stream, settings: values.session, sessions: this.#sessions, handler: router.handler, hlc, clock,
-      slow: { slowBytes: values.streamLimits.pendingBytesMax, slowMs: values.streamLimits.slowMs },
+      metrics: this.#metrics, slow: { slowBytes: values.streamLimits.pendingBytesMax, slowMs: values.streamLimits.slowMs },
       jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel, authenticator: credentials, log: logs.room('stream'),
       domains: { first: domains[0] ?? this.#name, serves: (d) => tlsRequired.has(d), tlsRequired: (d) => tlsRequired.get(d) ?? true },
       extras: () => accounts.streamFeatures()
@@ -183,8 +185,8 @@ export class Server {
     const certificate = await loadCertificate(values.tls, { dataDirectory: values.tls.sslCertsLocation, domains, log, now: this.#clock.wall() })
     this.#metrics.sessions.from(() => this.#sessions.size)
     const doors = new ClientDoors({
-      doors: values.doors, streamLimits: values.streamLimits, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
-      clock: this.#clock, log, nodeName: this.#name, certificate, accept, serves: (domain) => domains.includes(domain),
+      doors: values.doors, streamLimits: { ...values.streamLimits, slowMs: values.streamLimits.slowMs + SLOW_GRACE_MS }, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
+      clock: this.#clock, log, nodeName: this.#name, certificate, refused: this.#metrics.connectionsRefused, accept, serves: (domain) => domains.includes(domain),
       forward: (node, request) => (mesh.view().some((other) => other.name === node) ? mesh.boshTo(node, request) : undefined),
       healthy: () => this.#health.alive, ready: () => this.#health.ready && mesh.serving(), adminRoutes: this.#adminRoutes(mesh)
     })

@@ -94,7 +94,7 @@ export class DeliveryDesk {
   #route(cause: Cause, key: StanzaKey, { node, targets }: Batch, what: { stanza: Stanza; readdress: boolean }): void {
     const { mesh, hlc, table, pressure } = this.#deps
     const ask = table.next(node, key, new StateWait(cause, pressure, node, what.stanza.inside.length))
-    const addressees: readonly Addressee[] = targets.map(({ address, audience, except }) => ({ ask, address, audience, except, prev: 0, row: 0 }))
+    const addressees: readonly Addressee[] = targets.map((target) => ({ ...target, ask, prev: 0, row: 0 }))
     const moves = mesh.route(node, { key, hlc: hlc.next(), view: mesh.viewNo, addressees, state: true, ...what })
     if (!moves) pressure.full(node)
   }

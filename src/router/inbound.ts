@@ -79,8 +79,11 @@ export class Inbound {
     this.#looking = undefined
   }
 
+  /** This life is over. */
   stop(): void {
     this.#looking?.()
+    this.#looking = undefined
+    this.#lines.clear()
   }
 
   #isDue({ from, envelope, since }: Line['waiting'][number]): boolean {

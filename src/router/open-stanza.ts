@@ -95,6 +95,8 @@ export class Lane {
   /** Guards against being worked on twice at a time. */
   busy = false
   again = false
+  /** This life is over: what still comes to it is nobody's business. */
+  over = false
 
   constructor(readonly osid: string, readonly account: string) {}
 

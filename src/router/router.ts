@@ -131,6 +131,10 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
     },
     fenced: () => {
       sessions.abort('fenced')
+      parts.inbound.stop()
+      parts.asks.reset()
+      parts.table.reset()
+      parts.acceptance.reset()
       services.caches.clear()
       deps.onFenced?.()
     }
@@ -180,7 +184,7 @@ class ClientStanzas implements SessionHandler {
   }
 
   // RFC 6120 §8.3.3.8; the malformed address is not repeated in `from` (§8.3.1).
-  malformed(session: Session, kind: Stanza['kind'], id: string | undefined, type: string, badTo: string): void {
+  malformed(...[session, kind, id, type, badTo]: Parameters<SessionHandler['malformed']>): void {
     const stanza = Stanza.of({ kind, id, type, from: session.jid })
     const error = new StanzaError('modify', 'jid-malformed', `Not an address: ${badTo.slice(0, 100)}`)
     const reply = errorReply(stanza, error, new Jid('', session.jid.domain, ''))
@@ -189,7 +193,7 @@ class ClientStanzas implements SessionHandler {
 
   /** Synchronous unless something waits. */
   receive(session: Session, stanza: Stanza, index: number): void | Promise<void> {
-    if (!this.#deps.mesh.serving()) return this.#closed().then(() => this.receive(session, stanza, index))
+    if (!this.#deps.mesh.serving()) return this.#whenServing(session, stanza, index)
     const cause = new Cause(session.session, index, session)
     const { pressure } = this.#parts
     try {
@@ -218,8 +222,9 @@ class ClientStanzas implements SessionHandler {
     await this.#parts.pressure.room(cause.osid)
   }
 
-  #closed(): Promise<void> {
-    return new Promise((resolve) => this.#gated.push(resolve))
+  async #whenServing(session: Session, stanza: Stanza, index: number): Promise<void> {
+    await new Promise<void>((resolve) => this.#gated.push(resolve))
+    if (this.#deps.sessions.byFull(session.jid) === session) await this.receive(session, stanza, index)
   }
 
   #enter(cause: Cause, session: Session, stanza: Stanza): Eventually<void> {

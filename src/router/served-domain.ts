@@ -63,7 +63,8 @@ export class ServedDomain implements Destination {
     const shared = to.length === 1 && stanza.to?.equals(to[0]?.address) === true ? stanza : withoutTo(stanza)
     const fan: Fan = { cause, shared, steps: this.#deps.pipeline.presence.arriving, targets: [], errors: shared === stanza }
     const done = inOrder(to, (target) => this.#presenceTo(fan, target))
-    return isPromise(done) ? done.then(() => this.#flush(fan)) : this.#flush(fan)
+    if (isPromise(done)) return done.then(() => this.#flush(fan))
+    this.#flush(fan)
   }
 
   /** RFC 6120 §10.5.1, §10.5.2. */
@@ -85,7 +86,10 @@ export class ServedDomain implements Destination {
   }
 
   #account(cause: Cause, key: StanzaKey, stanza: Stanza, account: AccountRef | undefined): Eventually<void> {
-    if (account === undefined) return this.#noAccount(cause, stanza)
+    if (account === undefined) {
+      this.#noAccount(cause, stanza)
+      return
+    }
     const { pipeline } = this.#deps
     const own = cause.session?.account.id === account.id
     const steps = stanza.kind === 'message' ? pipeline.message.arriving : pipeline.iq.arriving
@@ -133,13 +137,17 @@ export class ServedDomain implements Destination {
 
   #contact(fan: Fan, to: Target, account: AccountRef | undefined): Eventually<void> {
     const seen = fan.shared.to === undefined ? fan.shared.with({ to: to.address }) : fan.shared
-    if (account === undefined) return this.#noAccount(fan.cause, seen)
+    if (account === undefined) {
+      this.#noAccount(fan.cause, seen)
+      return
+    }
     const refuse = (thrown: unknown): void => {
       if (fan.errors) this.#deps.dispatch().refuse(fan.cause, seen, thrown)   // one of many does not answer with an error
     }
     try {
       const passage = new Passage(fan.steps ?? [], seen, this.#context(fan.cause, fan.cause.itself, account)).run()
-      return isPromise(passage) ? passage.then((through) => this.#through(fan, { to, seen }, through)).catch(refuse) : this.#through(fan, { to, seen }, passage)
+      if (!isPromise(passage)) return this.#through(fan, { to, seen }, passage)
+      return passage.then((through) => this.#through(fan, { to, seen }, through)).catch(refuse)
     } catch (thrown) {
       refuse(thrown)
     }

@@ -5,6 +5,7 @@
 import type { SecureContext } from 'node:tls'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import { BoshSessions } from './bosh.js'
 import type { BoshParts } from './bosh.js'
 import { boundsOf } from './bounds.js'
@@ -32,6 +33,7 @@ export interface DoorsParts {
   readonly clock: Clock
   readonly log: Log
   readonly nodeName: string
+  readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
   readonly certificate: Certificate
   readonly accept: Accept
   readonly serves: BoshParts['serves']
@@ -169,7 +171,7 @@ export class ClientDoors {
       tls: encrypted ? { context: () => this.#context, alpn } : undefined, logsIn: direct
     }
     const { wheel } = this.room
-    const room = { wheel, log, limits: this.limits, handshakeMs: streamLimits.handshakeMs, trusted: this.#trusted }
+    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs: streamLimits.handshakeMs, trusted: this.#trusted }
     return new Listener(door, room, direct ? this.#onStream() : this.#onHttp(kind))
   }
 
@@ -205,7 +207,7 @@ export class ClientDoors {
       host: adminListen.host, port: adminListen.port ?? ADMIN_PORT, option: '--admin-listen', proxied: false, proxyTls: false,
       tls: undefined, logsIn: false
     }
-    const room = { wheel, log, limits: this.limits, handshakeMs: 0, trusted: Networks.of(['127.0.0.0/8', '::1']) }
+    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs: 0, trusted: Networks.of(['127.0.0.0/8', '::1']) }
     return new Listener(door, room, (socket, origin, ticket) => this.#adminHttp.take(socket, origin, ticket))
   }
 }
