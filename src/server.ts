@@ -6,16 +6,15 @@ import { hostname, networkInterfaces } from 'node:os'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { adminRoutes } from './admin/routes.js'
+import { pipelineOf } from './chosen-plugins.js'
 import { aloneMesh } from './cluster/alone.js'
 import { clusterSettings, nodeName, sayDurability } from './cluster/configure.js'
 import { createMesh, type NodeMesh } from './cluster/mesh.js'
 import { loadStrategy } from './cluster/strategies/load.js'
 import type { ServerSettings } from './groups.js'
 import { AccountCaches } from './pipeline/account-caches.js'
-import { choosePlugins, findPlugins, type Found } from './pipeline/catalog.js'
-import { compile, PipelineError, type Pipeline } from './pipeline/compile.js'
+import type { Found } from './pipeline/catalog.js'
 import { createRouter, type Router } from './router/router.js'
 import type { Strategy } from './router/strategy.js'
 import { Credentials } from './session/credentials.js'
@@ -25,7 +24,6 @@ import { offLog } from './session/stable-log.js'
 import { ServerAccounts } from './server-accounts.js'
 import type { OpenStore } from './storage/open.js'
 import { openWhenThere } from './storage/patience.js'
-import type { NodeServices } from './storage/cluster-tables.js'
 import { systemClock } from './telemetry/clock.js'
 import { Health } from './telemetry/health.js'
 import type { Log } from './telemetry/log.js'
@@ -39,19 +37,10 @@ import { JidCache, parseJid } from './xmpp/jid.js'
 
 /** Addresses kept prepared: the ones that are busy at one time on one node. */
 const JIDS_MAX = 50_000
+/** A slow client is told by its session first; its transport waits that much longer before it cuts, milliseconds. */
+const SLOW_GRACE_MS = 5_000
 /** How long clients may take to go when the node stops, milliseconds; a node drains within 120 s in all. */
 const LEAVE_MS = 5_000
-
-export const pluginFolder = fileURLToPath(new URL('./plugins', import.meta.url))
-export const knownPlugins = (): Promise<readonly Found[]> => findPlugins(pluginFolder)
-
-/** @throws PipelineError */
-export function pipelineOf(found: readonly Found[], settings: ServerSettings): Pipeline {
-  const wishes = settings.values.server.plugins.map(({ id, on }) => `${on ? '+' : '-'}${id}`)
-  const { plugins, complaints } = choosePlugins(found, wishes)
-  if (complaints.length > 0) throw new PipelineError(complaints)
-  return compile(plugins)
-}
 
 export interface ServerParts {
   readonly settings: ServerSettings
@@ -132,9 +121,10 @@ export class Server {
     this.#health.setWaiting('the other nodes')
     await mesh.ready()
     await this.#doors?.listen()
-    await mesh.up(this.#services())
+    const services = this.#doors?.services(this.#name) ?? {}
+    await mesh.up(services)
     this.#health.setReady()
-    this.#log.info({ node: this.#name, version, services: this.#services(), strategy: this.#strategy?.name }, 'node.ready')
+    this.#log.info({ node: this.#name, version, services, strategy: this.#strategy?.name }, 'node.ready')
   }
 
   #clusterMesh(open: OpenStore, hlc: HybridClock): NodeMesh {
@@ -181,7 +171,7 @@ export class Server {
     this.#doors = doors
     const door = createClientDoor({
       streamSettings: values.stream, settings: values.session, sessions: this.#sessions, handler: router.handler, hlc, clock,
-      slow: { slowBytes: values.streamLimits.pendingBytesMax, slowMs: values.streamLimits.slowMs },
+      metrics: this.#metrics, slow: { slowBytes: values.streamLimits.pendingBytesMax, slowMs: values.streamLimits.slowMs },
       jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel, authenticator: credentials, log: logs.room('stream'),
       domains: { first: domains[0] ?? this.#name, serves: (d) => tlsRequired.has(d), tlsRequired: (d) => tlsRequired.get(d) ?? true },
       extras: () => accounts.streamFeatures()
@@ -195,8 +185,8 @@ export class Server {
     const certificate = await loadCertificate(values.tls, { dataDirectory: values.tls.sslCertsLocation, domains, log, now: this.#clock.wall() })
     this.#metrics.sessions.from(() => this.#sessions.size)
     const doors = new ClientDoors({
-      doors: values.doors, streamLimits: values.streamLimits, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
-      clock: this.#clock, log, nodeName: this.#name, certificate, accept, serves: (domain) => domains.includes(domain),
+      doors: values.doors, streamLimits: { ...values.streamLimits, slowMs: values.streamLimits.slowMs + SLOW_GRACE_MS }, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
+      clock: this.#clock, log, nodeName: this.#name, certificate, refused: this.#metrics.connectionsRefused, accept, serves: (domain) => domains.includes(domain),
       forward: (node, request) => (mesh.view().some((other) => other.name === node) ? mesh.boshTo(node, request) : undefined),
       healthy: () => this.#health.alive, ready: () => this.#health.ready && mesh.serving(), adminRoutes: this.#adminRoutes(mesh)
     })
@@ -210,19 +200,5 @@ export class Server {
       serving: () => mesh.serving(), members: () => mesh.members(), problems: () => mesh.problems(),
       strategy: () => this.#strategy?.name ?? '', sessions: () => this.#sessions, router: () => this.#router?.facts() ?? {}
     })
-  }
-
-  /** Where this node's doors are, for its row. */
-  #services(): NodeServices {
-    const ports = this.#doors?.ports()
-    const { listen } = this.#parts.settings.values.doors
-    const host = listen[0] === undefined || listen[0] === '::' || listen[0] === '0.0.0.0' ? this.#name : listen[0]
-    const at = (port: number | undefined): string | undefined => (port === undefined ? undefined : `${host}:${port}`)
-    const [c2s, c2sTls, http, https] = [at(ports?.c2s[0]), at(ports?.c2sTls[0]), at(ports?.http[0]), at(ports?.https[0])]
-    const admin = this.#doors?.adminPort()
-    return {
-      ...c2s !== undefined && { c2s }, ...c2sTls !== undefined && { c2sTls }, ...http !== undefined && { http },
-      ...https !== undefined && { https }, ...admin !== undefined && { admin: `127.0.0.1:${admin}` }
-    }
   }
 }

@@ -38,7 +38,7 @@ export class ProbeClient {
 
   /** Connects, logs in, binds and becomes available. Rejects with what went wrong, at the latest after `timeoutMs`. */
   static async login(host: string, port: number, account: ProbeAccount, timeoutMs: number): Promise<ProbeClient> {
-    const socket = connectTcp({ host, port })
+    const socket = connectTcp({ host, port, noDelay: true })
     const client = new ProbeClient(socket)
     const timer = setTimeout(() => {
       client.#fail(new Error(`no answer from ${host}:${port} within ${timeoutMs} ms`))

@@ -212,9 +212,7 @@ function readVerdict(reader: ByteReader): Verdict {
 }
 
 /** What may never stand in an address, whatever PRECIS says: it would change the meaning of text around it. */
-// eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u0020\u007f"&'<>]/
-// eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u001f\u007f]/
 
 /**

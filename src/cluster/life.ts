@@ -50,6 +50,8 @@ export interface LifeParts {
   /** The view changed; the strategy and the mesh's listeners follow. */
   changed(change: 'up' | 'lost' | 'left', node: NodeRef): void
   members(change: MemberChange): void
+  /** `serving()` may have changed. */
+  gate(): void
   /** This life was fenced. */
   fenced(): void
 }
@@ -87,14 +89,14 @@ export class Life {
       events: (events) => events.forEach((event) => this.#member(event)),
       suspect: (row) => this.#fence(row),
       notice: (kind, subject) => this.#notice(kind, subject),
-      gate: (open) => parts.handlers.gate(open),
+      gate: () => parts.gate(),
       over: () => this.#fencedSelf()
     }, notice)
     this.#peerParts = this.#makePeerParts()
     this.#dispatch = {
       handlers: parts.handlers, frames: this.frames, log: parts.log, bosh: parts.bosh,
       registration: (from, message) => parts.registration(from, message),
-      fence: (node) => this.#heardFence(node)
+      view: (viewNo) => this.#beat.sawView(viewNo), fence: (node) => this.#heardFence(node)
     }
     this.#links = new Links({
       clock, log: parts.log, certificate, facts: this.#facts(claimed.row.password), defaultPort: parts.port,
@@ -139,6 +141,10 @@ export class Life {
 
   serving(): boolean {
     return !this.#over && this.#beat.serving()
+  }
+
+  refresh(): void {
+    void this.#beat.now()
   }
 
   /** The peer of exactly that life, while it is not over. */
@@ -266,10 +272,8 @@ export class Life {
         this.#links.dialler.broken(peer.node.name, clock.now())
         this.#linksChanged()
       },
-      goodbye: (_peer, reason) => {
-        // it left, or takes us for dead: the table knows
-        if (reason === 'left' || reason === 'fenced' || reason === 'old-incarnation') void this.#beat.now()
-      },
+      // it left, or takes us for dead: the table knows
+      goodbye: (_peer, reason) => void ((reason === 'left' || reason === 'fenced' || reason === 'old-incarnation') && this.refresh()),
       dropped: (peer) => log.debug({ node: peer.node.name }, 'cluster.frame.of-the-dead')
     }
   }

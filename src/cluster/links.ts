@@ -100,7 +100,7 @@ export class Links {
       this.dialler.failed(target, clock.now())
       if (error instanceof LinkRefused && error.reason === 'own-name') return this.dialler.own(target)
       if (error instanceof LinkRefused && error.byPeer && error.reason === 'old-incarnation') this.parts.outdated()
-      if (!(error instanceof LinkRefused && error.reason === 'duplicate')) this.#warn(target.address, error)
+      this.#warn(target.address, error)
     } finally {
       late()
     }
@@ -137,8 +137,8 @@ export class Links {
 
   /** Wrong certificates and keys are warnings by themselves; a node that cannot be reached is one a minute. */
   #warn(address: string, error: unknown): void {
-    if (this.#stopped) return
     const reason = error instanceof LinkRefused ? error.reason : undefined
+    if (this.#stopped || reason === 'duplicate') return
     const counted = LINK_REFUSED.find((known) => known === reason)
     if (counted !== undefined) this.parts.refused(counted)
     const host = address.replace(/:\d+$/, '')
@@ -148,7 +148,7 @@ export class Links {
     if (this.#warned.size >= WARNED_MAX) this.#warned.clear()
     this.#warned.set(host, { at: now, more: 0 })
     const detail = error instanceof LinkRefused ? { ...error.detail, byPeer: error.byPeer } : { error: messageOf(error) }
-    this.parts.log.warn({ address, reason, ...detail, unlogged: last?.more ?? 0 }, 'cluster.link.refused')
+    this.parts.log.warn({ address, reason, ...detail, unlogged: last?.more ?? 0 }, reason === undefined && error instanceof Error && 'syscall' in error ? 'cluster.link.unreachable' : 'cluster.link.refused')
   }
 }
 

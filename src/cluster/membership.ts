@@ -25,10 +25,13 @@ interface Watched {
 
 /** States of one life; its row's number starts anew with the next life, whose incarnation weighs more. */
 const STATES_OF_LIFE = 16
+/** Keeps the sum inside its field of a frame whatever somebody writes into the table. */
+const INCARNATIONS_MAX = 2 ** 36
 
 /** The same number from the same rows on every node; a claim, a change of state and a fence make it grow. */
 function viewNumber(rows: readonly NodeRow[]): number {
-  const weigh = (row: NodeRow): number => row.incarnation * STATES_OF_LIFE + Math.min(row.viewNo, STATES_OF_LIFE - 1)
+  const weigh = (row: NodeRow): number =>
+    Math.min(row.incarnation, INCARNATIONS_MAX) * STATES_OF_LIFE + Math.min(row.viewNo, STATES_OF_LIFE - 1)
   return rows.reduce((sum, row) => sum + weigh(row), 0)
 }
 
@@ -48,6 +51,11 @@ export class Membership {
   /** Grows with every change of state of any node, as far as we have read. */
   get viewNo(): number {
     return this.#viewNo
+  }
+
+  /** A peer has a higher number, and we have read the table since: rows may have gone that made its sum. */
+  adoptView(viewNo: number): void {
+    this.#viewNo = Math.max(this.#viewNo, viewNo)
   }
 
   /** Rows of other nodes that live, as last read. */

@@ -75,6 +75,10 @@ class ClusterMesh implements NodeMesh {
   #services: NodeServices | undefined
   #stopping = false
   #viewNo = 0
+  /** False from a fence until the next life is linked. */
+  #joined = true
+  /** What the rooms below were told last. */
+  #gate = true
   readonly #hosting: Hosting
   readonly #bosh: BoshExchange
   #onNotice: (kind: string, subject: string) => void = () => {}
@@ -107,8 +111,12 @@ class ClusterMesh implements NodeMesh {
     return this.#life?.view ?? [this.#self]
   }
 
+  refresh(): void {
+    this.#life?.refresh()
+  }
+
   serving(): boolean {
-    return this.#life?.serving() ?? false
+    return this.#joined && (this.#life?.serving() ?? false)
   }
 
   listen(handlers: MeshHandlers): void {
@@ -124,8 +132,7 @@ class ClusterMesh implements NodeMesh {
     const peer = life?.peer(to)
     if (life === undefined || peer === undefined) return // nobody is left who waits for it
     if (peer.channel.send(2, encodeAnswer(life.frames, key, answers))) return
-    this.parts.log.error({ node: to.name }, 'cluster.answer.lane-full')
-    peer.end('silent')
+    this.parts.log.error({ node: to.name }, 'cluster.answer.lane-full') // the question will be asked again
   }
 
   bound(jid: Jid, hlc: Hlc): void {
@@ -182,15 +189,9 @@ class ClusterMesh implements NodeMesh {
   }
 
   async stop(): Promise<void> {
-    const life = this.#life
     this.#stopping = true
-    await life?.flushed()
-    try {
-      await life?.setState('left')
-    } catch (error) {
-      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others will fence this life
-    }
-    life?.end('left')
+    await this.#life?.flushed()
+    await this.#leave()
     this.#listeners?.close()
   }
 
@@ -237,6 +238,16 @@ class ClusterMesh implements NodeMesh {
     return await fenceLife(this.parts.tables, this.parts.settings.clusterName, name, incarnation) !== undefined
   }
 
+  async #leave(): Promise<void> {
+    const life = this.#life
+    try {
+      await life?.setState('left')
+    } catch (error) {
+      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others will fence this life
+    }
+    life?.end('left')
+  }
+
   async #begin(): Promise<void> {
     const { settings, tables, clock, log, hlc, metrics } = this.parts
     const handlers = this.#handlers
@@ -253,10 +264,11 @@ class ClusterMesh implements NodeMesh {
       registration: (from, message) => this.#hosting.message(from, message),
       notice: (kind, subject) => this.#onNotice(kind, subject),
       changed: (change, node) => {
-        this.#hosting.node(change, node)
-        handlers.node(change, node)
+        this.#guarded('strategy', () => this.#hosting.node(change, node))
+        this.#guarded('router', () => handlers.node(change, node))
       },
       members: (change) => this.#onMembers(change),
+      gate: () => this.#tellGate(handlers),
       fenced: () => void this.#rejoin(handlers)
     })
   }
@@ -265,16 +277,20 @@ class ClusterMesh implements NodeMesh {
   async #rejoin(handlers: MeshHandlers): Promise<void> {
     const over = this.#life
     this.#life = undefined
+    this.#joined = false
     handlers.fenced()
+    this.#tellGate(handlers)
     for (const node of over?.view ?? []) {
-      if (node !== over?.node) this.#hosting.node('lost', node)
+      if (node !== over?.node) this.#guarded('strategy', () => this.#hosting.node('lost', node))
     }
     while (!this.#stopping && this.#life === undefined) {
       try {
         await this.#begin()
         await this.ready()
+        if (this.#stopping) return await this.#leave()
         if (this.#services !== undefined) await this.up(this.#services)
-        handlers.gate(true)
+        this.#joined = true
+        this.#tellGate(handlers)
       } catch (error) {
         if (error instanceof StartRefused) return this.#onEnd(error)
         this.parts.log.error({ error: String(error) }, 'cluster.rejoin')
@@ -283,8 +299,24 @@ class ClusterMesh implements NodeMesh {
     }
   }
 
+  #tellGate(handlers: MeshHandlers): void {
+    const open = this.serving()
+    if (open === this.#gate) return
+    this.#gate = open
+    handlers.gate(open)
+  }
+
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.parts.clock.after(ms, resolve))
+  }
+
+  /** A fault of another room must not pass for one of the table. */
+  #guarded(room: string, tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      this.parts.log.error({ room, error: error instanceof Error ? error.stack : String(error) }, 'cluster.handler.failed')
+    }
   }
 
   #lost(what: string, error: unknown): void {

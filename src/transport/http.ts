@@ -97,6 +97,7 @@ export class HttpDoor {
       ticket.release()
     })
     this.#server.emit('connection', socket)
+    socket.resume()                                    // a PROXY header leaves it paused
   }
 
   /** The other end of the request's socket, and the client behind it. */

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { Log } from '../telemetry/log.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
 import type { Origin, Ticket } from './bounds.js'
 import { messageOf } from './failure.js'
@@ -35,6 +36,7 @@ export interface Door {
 export interface DoorRoom {
   readonly wheel: Wheel
   readonly log: Log
+  readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
   readonly limits: AddressLimits
   readonly handshakeMs: number
   /** Connections of these are not counted: their clients are. */
@@ -153,6 +155,7 @@ export class Listener {
   }
 
   #refuse(socket: Socket, origin: Origin, reason: ConnectionRefusedReason, why: string | undefined): void {
+    this.#room.refused.add(reason)
     this.#room.log.info({ reason, why, ip: origin.address, port: this.#port }, 'connection.refused')
     if (reason === 'proxy-header' || reason === 'tls-handshake') socket.destroy()
     else socket.resetAndDestroy()
