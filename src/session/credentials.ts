@@ -10,6 +10,7 @@ import type { AccountRecord, AccountRef, Accounts } from '../storage/store.js'
 import { SaslFailure, type Authenticator, type Identity, type ScramSecret } from '../stream/authenticator.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
+import { StanzaError } from '../xmpp/errors.js'
 import { Jid, JidError, prepareLocal } from '../xmpp/jid.js'
 import { preparePassword } from '../xmpp/saslprep.js'
 import { HashQueue } from './hash-queue.js'
@@ -66,6 +67,17 @@ export class Credentials implements Authenticator {
     if (!right || prepared === undefined) throw new SaslFailure('not-authorized', 'a wrong password')
     if (account.disabled) throw new SaslFailure('account-disabled', 'a disabled account')
     return identityOf(account)
+  }
+
+  /** For those who have logged in and must show again who they are. Rejects with `StanzaError` when nobody can say. */
+  async check({ jid }: AccountRef, password: string): Promise<boolean> {
+    try {
+      await this.plain(jid.local, jid.domain, password)
+      return true
+    } catch (error) {
+      if (error instanceof SaslFailure && error.condition === 'not-authorized') return false
+      throw new StanzaError('wait', 'resource-constraint', 'The password cannot be checked now; try again later')
+    }
   }
 
   /** Keys of all hashes for a new password, off the event loop. Rejects with `PasswordRefused`. */
