@@ -96,7 +96,8 @@ export class ServerAccounts implements ServerFacts {
     if (kind !== NOTICES.removed) return
     const jid = parseJid(subject)
     const device = this.#parts.sessions.byAccount(jid)[0]
-    this.#forget(jid, () => (device === undefined ? this.#parts.caches.forgetAccount(jid) : this.#parts.router().removeAccount(device.account)))
+    const { caches, router } = this.#parts
+    this.#forget(jid, () => (device === undefined ? caches.forgetAccount(jid) : router().removeAccount(device.account)))
   }
 
   #forget(jid: Jid, forget: () => Promise<void>): void {

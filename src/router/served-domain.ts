@@ -90,10 +90,7 @@ export class ServedDomain implements Destination {
   }
 
   #account(cause: Cause, key: StanzaKey, stanza: Stanza, account: AccountRef | undefined): Eventually<void> {
-    if (account === undefined) {
-      this.#noAccount(cause, stanza)
-      return
-    }
+    if (account === undefined) return this.#noAccount(cause, stanza)
     const { pipeline } = this.#deps
     const own = cause.session?.account.id === account.id
     const steps = stanza.kind === 'message' ? pipeline.message.arriving : pipeline.iq.arriving
@@ -141,10 +138,7 @@ export class ServedDomain implements Destination {
 
   #contact(fan: Fan, to: Target, account: AccountRef | undefined): Eventually<void> {
     const seen = fan.shared.to === undefined ? fan.shared.with({ to: to.address }) : fan.shared
-    if (account === undefined) {
-      this.#noAccount(fan.cause, seen)
-      return
-    }
+    if (account === undefined) return this.#noAccount(fan.cause, seen)
     const refuse = (thrown: unknown): void => {
       if (fan.errors) this.#deps.dispatch().refuse(fan.cause, seen, thrown)   // one of many does not answer with an error
     }

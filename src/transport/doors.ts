@@ -173,7 +173,8 @@ export class ClientDoors {
       tls: encrypted ? { context: () => this.#context, alpn } : undefined, logsIn: direct
     }
     const { wheel } = this.room
-    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs: streamLimits.handshakeMs, trusted: this.#trusted }
+    const { handshakeMs } = streamLimits
+    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs, trusted: this.#trusted }
     return new Listener(door, room, direct ? this.#onStream() : this.#onHttp(kind))
   }
 
@@ -209,7 +210,8 @@ export class ClientDoors {
       host: adminListen.host, port: adminListen.port ?? ADMIN_PORT, option: '--admin-listen', proxied: false, proxyTls: false,
       tls: undefined, logsIn: false
     }
-    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs: 0, trusted: Networks.of(['127.0.0.0/8', '::1']) }
+    const trusted = Networks.of(['127.0.0.0/8', '::1'])
+    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs: 0, trusted }
     return new Listener(door, room, (socket, origin, ticket) => this.#adminHttp.take(socket, origin, ticket))
   }
 }
