@@ -142,7 +142,7 @@ export class Beat {
     const { tables, life, clock } = this.parts
     const renewed = await tables.renew(life, { ...this.#load.read(), links: this.parts.links() })
     if (this.#stopped) return
-    if (!renewed) return this.parts.over()
+    if (!renewed) { this.parts.over(); return }
     this.membership.renewed(sentAt, clock.now())
     this.gate.renewed(sentAt)
     this.serving()
@@ -150,7 +150,7 @@ export class Beat {
     this.#away = false
     await this.#read()
     for (const row of this.membership.suspects(clock.now())) {
-      if (!this.#stopped && await tables.fence(row)) this.parts.suspect(row)
+      if (await tables.fence(row)) this.parts.suspect(row)
     }
     await this.#notices()
   }

@@ -63,7 +63,8 @@ export function sayDurability(values: Pick<ClusterOptionValues, 'durability'>, l
 function advertised(values: ClusterOptionValues, interfaces: Interfaces, name: string): string {
   const given = values.advertise
   const port = given?.port ?? values.ports[0] ?? 0
-  return addressText({ host: given === undefined ? name : resolved(() => hostOf(given, interfaces), '--cluster-advertise'), device: '', port })
+  const host = given === undefined ? name : resolved(() => hostOf(given, interfaces), '--cluster-advertise')
+  return addressText({ host, device: '', port })
 }
 
 /** As Tigase: a name that means "this machine" on every machine cannot tell nodes apart. */

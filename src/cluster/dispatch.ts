@@ -46,25 +46,25 @@ function dispatchFrame(peer: Peer, frame: RawFrame, parts: DispatchParts): void 
   if (lane !== frame.lane) throw new FrameFault(`frame type ${frame.type} in lane ${frame.lane}`)
   const { handlers } = parts
   switch (frame.type) {
-    case FRAME.ROUTE: return route(peer, frame, parts)
+    case FRAME.ROUTE: { route(peer, frame, parts); return }
     case FRAME.ANSWER: {
       const { key, answers } = decodeAnswer(frame.body)
-      return handlers.answers(peer.node, key, answers)
+      handlers.answers(peer.node, key, answers); return
     }
     case FRAME.BOUND: {
       const { jid, hlc } = decodeBound(frame.body)
-      return handlers.bound(peer.node, linkJid(jid), hlc)
+      handlers.bound(peer.node, linkJid(jid), hlc); return
     }
     case FRAME.INVALIDATE: {
       const { cache, key } = decodeInvalidate(frame.body)
-      return handlers.invalidate(cache, key)
+      handlers.invalidate(cache, key); return
     }
     case FRAME.REG:
       if (peer.floods(frame.seq)) throw new FrameFault('a second REG before the first was acknowledged')
-      return parts.registration(peer.node, Buffer.from(frame.body))
-    case FRAME.FENCE: return parts.fence(decodeFence(frame.body))
-    case FRAME.BOSH_REQUEST: return parts.bosh.request(peer, frame.body)
-    case FRAME.BOSH_ANSWER: return parts.bosh.answer(peer, frame.body)
+      { parts.registration(peer.node, Buffer.from(frame.body)); return }
+    case FRAME.FENCE: { parts.fence(decodeFence(frame.body)); return }
+    case FRAME.BOSH_REQUEST: { parts.bosh.request(peer, frame.body); return }
+    case FRAME.BOSH_ANSWER: { parts.bosh.answer(peer, frame.body); return }
     default: throw new FrameFault(`frame type ${frame.type} is not known`)
   }
 }
@@ -74,7 +74,7 @@ function route(peer: Peer, frame: RawFrame, parts: DispatchParts): void {
   const envelope = decodeRoute(frame.body)
   if ('stanza' in envelope) {
     parts.view(envelope.view)
-    return parts.handlers.envelope(peer.node, envelope)
+    parts.handlers.envelope(peer.node, envelope); return
   }
   parts.log.error({ node: peer.node.name, why: envelope.why }, 'cluster.route.unreadable')
   refuse(peer, envelope, parts, UNREADABLE)

@@ -3,7 +3,6 @@ import type { DeviceRecord, NodeRef, StrategyHost } from '../router/strategy.js'
 
 type OnMessage = Parameters<StrategyHost['onMessage']>[0]
 type OnNode = Parameters<StrategyHost['onNode']>[0]
-type OnMoved = Parameters<StrategyHost['onMoved']>[0]
 
 export interface HostingParts {
   self(): NodeRef
@@ -39,7 +38,7 @@ export class Hosting {
       onNode: (handler) => {
         this.#onNode = handler
       },
-      onMoved: (_handler: OnMoved) => {} // sessions do not move between nodes yet
+      onMoved: () => {} // sessions do not move between nodes yet
     }
   }
 

@@ -74,6 +74,7 @@ class ClusterMesh implements NodeMesh {
   #handlers: MeshHandlers | undefined
   #services: NodeServices | undefined
   #stopping = false
+  #rejoining = false
   #viewNo = 0
   /** False from a fence until the next life is linked. */
   #joined = true
@@ -169,14 +170,14 @@ class ClusterMesh implements NodeMesh {
     let sayAt = clock.now() + SAY_EVERY_MS / 5
     while (clock.now() < until && !this.#stopping) {
       const missing = this.#life?.missing()
-      if (missing?.length === 0) return
+      if (missing === undefined || missing.length === 0) return
       if (clock.now() >= sayAt) {
         log.info({ for: missing, databaseAway: this.#life?.databaseAway }, 'cluster.waiting')
         sayAt = clock.now() + SAY_EVERY_MS
       }
       await this.#pause(LOOK_MS)
     }
-    log.warn({ without: this.#life?.missing() }, 'cluster.incomplete')
+    log.warn({ without: this.#life?.missing() ?? [] }, 'cluster.incomplete')
   }
 
   async up(services: NodeServices): Promise<void> {
@@ -281,22 +282,33 @@ class ClusterMesh implements NodeMesh {
     handlers.fenced()
     this.#tellGate(handlers)
     for (const node of over?.view ?? []) {
-      if (node !== over?.node) this.#guarded('strategy', () => this.#hosting.node('lost', node))
+      if (node !== over?.node) this.#guarded('strategy', () => { this.#hosting.node('lost', node) })
     }
-    while (!this.#stopping && this.#life === undefined) {
-      try {
-        await this.#begin()
-        await this.ready()
-        if (this.#stopping) return await this.#leave()
-        if (this.#services !== undefined) await this.up(this.#services)
-        this.#joined = true
-        this.#tellGate(handlers)
-      } catch (error) {
-        if (error instanceof StartRefused) return this.#onEnd(error)
-        this.parts.log.error({ error: String(error) }, 'cluster.rejoin')
-        await this.#pause(REJOIN_MS)
-      }
+    if (this.#rejoining) return // fenced once more: the loop that runs sees it
+    this.#rejoining = true
+    while (!await this.#tryRejoin(handlers)) await this.#pause(REJOIN_MS)
+    this.#rejoining = false
+  }
+
+  /** False: once more, from where it failed. */
+  async #tryRejoin(handlers: MeshHandlers): Promise<boolean> {
+    try {
+      if (this.#life === undefined && !this.#stopping) await this.#begin()
+      await this.ready()
+      await (this.#stopping ? this.#leave() : this.#resume(handlers))
+      return this.#joined || this.#stopping
+    } catch (error) {
+      if (error instanceof StartRefused) this.#onEnd(error)
+      else this.parts.log.error({ error: String(error) }, 'cluster.rejoin')
+      return error instanceof StartRefused
     }
+  }
+
+  async #resume(handlers: MeshHandlers): Promise<void> {
+    const life = this.#life
+    if (life === undefined) return
+    this.#joined = this.#services === undefined || await life.setState('up', this.#services)
+    this.#tellGate(handlers)
   }
 
   #tellGate(handlers: MeshHandlers): void {

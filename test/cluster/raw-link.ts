@@ -34,7 +34,8 @@ export class RawLink implements HandshakeIo {
   }
 
   static async dial(port: number, certificate: LinkCertificate | undefined): Promise<RawLink> {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...(certificate && { cert: certificate.cert, key: certificate.key }) })
+    const shown = certificate && { cert: certificate.cert, key: certificate.key }
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...shown })
     await new Promise<void>((resolve, reject) => {
       socket.once('secureConnect', () => resolve())
       socket.once('error', reject)
@@ -83,7 +84,8 @@ export class Impostor {
     const certificate = await makeCertificate(name)
     const claimed = await tables.claim({
       hostname: name, secondary: undefined, password: 'z-password', port: 1, cpuUsage: 0, memUsage: 0, clusterName: 'test', bootNonce: 'z',
-      advertise: '127.0.0.1:1', hostId: 'h', strategy: 'broadcast', certSha256: certificate.sha256, protocolMin: 1, protocolMax: 1, version: '1'
+      advertise: '127.0.0.1:1', hostId: 'h', strategy: 'broadcast', certSha256: certificate.sha256,
+      protocolMin: 1, protocolMax: 1, version: '1'
     })
     if (claimed.outcome !== 'claimed') throw new Error(claimed.outcome)
     const { incarnation } = claimed.life
@@ -92,7 +94,8 @@ export class Impostor {
       keySource: 'rows', strategy: 'broadcast', advertise: '127.0.0.1:1', ...change
     }
     const facts: HandshakeFacts = {
-      frames, self: { name, incarnation, advertise: '127.0.0.1:1' }, clusterName: 'test', strategy: 'broadcast', password: 'z-password', secrets: [],
+      frames, self: { name, incarnation, advertise: '127.0.0.1:1' }, clusterName: 'test', strategy: 'broadcast',
+      password: 'z-password', secrets: [],
       row: async (other) => tables.byName.get(other), seen: () => undefined, replayed: () => false,
       positions: () => ({ received: [0, 0, 0, 0], granted: { route: 8_388_608, repl: 8_388_608 } })
     }

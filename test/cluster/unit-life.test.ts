@@ -139,7 +139,8 @@ async function start(...nodes: readonly TestNode[]): Promise<void> {
 }
 
 const names = (each: TestNode): readonly string[] => each.mesh.view().map((ref) => ref.name).sort()
-const changes = (each: TestNode): readonly string[] => each.arrived.nodes.map(({ change, node: { name, incarnation } }) => `${change} ${name} ${incarnation}`)
+const changes = (each: TestNode): readonly string[] =>
+  each.arrived.nodes.map(({ change, node: { name, incarnation } }) => `${change} ${name} ${incarnation}`)
 const ref = (each: TestNode, name: string): NodeRef => each.mesh.view().find((other) => other.name === name) ?? each.mesh.self
 const events = (each: TestNode, event: string): readonly Record<string, unknown>[] =>
   each.lines.filter((line) => line.event === event).map((line) => line.fields)
@@ -421,7 +422,8 @@ describe('between nodes', () => {
     await passing(Promise.all([a.mesh.start(), b.mesh.start()]))
     await pass(3000)
     expect(linked(a, 'b.example')).toBe(false)
-    expect([...events(a, 'cluster.link.refused'), ...events(b, 'cluster.link.refused')].map((fields) => fields['reason'])).toContain('wrong-key')
+    const refused = [...events(a, 'cluster.link.refused'), ...events(b, 'cluster.link.refused')]
+    expect(refused.map((fields) => fields['reason'])).toContain('wrong-key')
   })
 
   test('K18 both dial at once: one link stays, no frame is lost or doubled', async () => {
@@ -450,7 +452,9 @@ describe('between nodes', () => {
   test('§6 a BOSH request for another node\'s session goes there and its answer comes back', async () => {
     const [a, b] = [make('a.example'), make('b.example')]
     await start(a, b)
-    b.mesh.onBosh(async (from, request) => ({ status: 200, contentType: 'text/xml', body: Buffer.from(`${from.name} ${request.sid} ${request.body.toString()}`) }))
+    b.mesh.onBosh((from, request) => Promise.resolve({
+      status: 200, contentType: 'text/xml', body: Buffer.from(`${from.name} ${request.sid} ${request.body.toString()}`)
+    }))
     const request = { sid: 's1', address: '192.0.2.7', secure: true, body: Buffer.from('<body/>') }
     const answer = await passing(a.mesh.boshTo('b.example', request))
     expect(answer.body.toString()).toBe('a.example s1 <body/>')
@@ -484,7 +488,10 @@ describe('between nodes', () => {
       await strategy.start(each.mesh.host(() => devices.get(each) ?? []))
     }
     const bind = (each: TestNode, user: string, n: number): Promise<unknown> => {
-      const record = { node: each.mesh.self, jid: new Jid(user, 'im.test', 'r'), session: n.toString(16).padStart(32, '0'), hlc: { ms: n, count: 0 }, priority: 1, presence: '<presence/>' }
+      const record = {
+        node: each.mesh.self, jid: new Jid(user, 'im.test', 'r'), session: n.toString(16).padStart(32, '0'), hlc: { ms: n, count: 0 },
+        priority: 1, presence: '<presence/>'
+      }
       devices.get(each)?.push(record)
       return passing(strategies.get(each)?.announce(record) ?? Promise.resolve())
     }
@@ -540,8 +547,8 @@ describe('between nodes', () => {
     const [a, b] = [make('a.example'), make('b.example')]
     await start(a, b)
     const one = envelope(1, 'juliet@im.test')
-    const many = Array.from({ length: 40_000 }, (_, n) => ({ ask: n + 1, address: one.addressees[0]?.address ?? one.stanza.to, audience: '', except: undefined, prev: 0, row: 0 }))
-    a.mesh.route(ref(a, 'b.example'), { ...one, addressees: many.flatMap((each) => (each.address ? [{ ...each, address: each.address }] : [])) })
+    const many = Array.from({ length: 40_000 }, (_, n) => one.addressees.map((each) => ({ ...each, ask: n + 1 }))).flat()
+    a.mesh.route(ref(a, 'b.example'), { ...one, addressees: many })
     await comes(() => a.arrived.answers.reduce((sum, each) => sum + each.answers.length, 0) === 40_000, 'all answers')
     expect(b.arrived.envelopes.length).toBeGreaterThan(1)
   })

@@ -159,7 +159,9 @@ describe('the gate', () => {
     expect(made.serving(5001)).toBe(false)
   })
 
-  test.each([['a link', true, 1], ['no others in its view', false, 0]] as const)('§2 with %s it stays open when the database is away', (_why, others, links) => {
+  test.each([
+    ['a link', true, 1], ['no others in its view', false, 0]
+  ] as const)('§2 with %s it stays open when the database is away', (_why, others, links) => {
     const made = gate(others, links)
     expect(look(made, 0, 60_000)).toBe(true)
   })

@@ -36,7 +36,8 @@ const refusal = (given: Given, more: object = {}): StartRefused | undefined => {
 describe('names and addresses', () => {
   test('§1 by default others dial the node\'s name and the first cluster port, 5777', () => {
     expect(settings({})).toMatchObject({
-      name: 'node1.example.com', advertise: 'node1.example.com:5777', listen: [{ host: '::', port: 5777 }], tls: true, clusterName: 'starling'
+      name: 'node1.example.com', advertise: 'node1.example.com:5777', listen: [{ host: '::', port: 5777 }],
+      tls: true, clusterName: 'starling'
     })
   })
 

@@ -12,7 +12,8 @@ import { frames, Impostor, RawLink } from './raw-link.js'
 
 let tables: MemoryTables
 let a: TestNode
-const warned = (): readonly unknown[] => a.lines.filter((line) => line.event === 'cluster.link.refused').map((line) => line.fields['reason'])
+const warned = (): readonly unknown[] =>
+  a.lines.filter((line) => line.event === 'cluster.link.refused').map((line) => line.fields['reason'])
 
 beforeEach(async () => {
   tables = new MemoryTables()

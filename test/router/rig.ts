@@ -45,6 +45,8 @@ export class Rig {
   readonly router: Router
   readonly sessions: Sessions
   readonly services: Services
+  /** Set by plugins, by bare JID. */
+  readonly passwords = new Map<string, string>()
   /** Events that were logged as our own faults. */
   readonly faults: object[] = []
   readonly hlc: HybridClock
@@ -113,7 +115,11 @@ export class Rig {
   #facts(domains: readonly string[]): ServerFacts {
     return {
       version: '0', domains, admins: [], upMs: () => this.clock.now(), disco: (of) => this.pipeline.disco[of],
-      setPassword: async () => undefined, createAccount: async () => undefined, removeAccount: async () => undefined
+      tlsRequired: () => true, node: 'a#1', isLive: (node) => node === 'a#1',
+      setPassword: async (account, password) => void this.passwords.set(account.jid.toString(), password),
+      checkPassword: async (account, password) => this.passwords.get(account.jid.toString()) === password,
+      createAccount: async () => undefined,
+      removeAccount: async (account) => void await this.store.accounts.remove(account.jid)
     }
   }
 
