@@ -99,7 +99,6 @@ export function createRouter(deps: RouterDeps): Router {
 function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
   const { mesh, sessions, hlc, services } = deps
   const over = (node: NodeRef): void => {
-    parts.inbound.over(node)
     parts.pressure.moves(node)
     parts.table.lost(node)
     parts.asks.lost(node)
@@ -117,7 +116,9 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
     },
     invalidate: (cache, key) => services.caches.invalidated(cache, key),
     node: (change, node) => {
-      over(change === 'up' ? { name: node.name, incarnation: node.incarnation - 1 } : node)
+      const ended = change === 'up' ? { name: node.name, incarnation: node.incarnation - 1 } : node
+      if (change !== 'left') parts.inbound.over(ended)        // what a node that left cleanly has sent still counts
+      over(ended)
       if (change === 'up') parts.asks.up(node)
       parts.inbound.look()
     },

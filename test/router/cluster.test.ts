@@ -157,6 +157,22 @@ describe('a node is lost', () => {
     expect([juliet.got(), friend.got()]).toEqual([[], []])
   })
 
+  test('that left cleanly: what it has sent still arrives, its goodbyes once', async () => {
+    const net = cluster(['a', 'b'])
+    const juliet = await online(net, 'b', 'juliet@im.test/balcony')
+    const romeo = await online(net, 'a', 'romeo@im.test/orchard')
+    juliet.got()
+    await net.node('a').rig.sends(romeo, say('last words'))
+    romeo.close(undefined, 'shutdown')
+    await quiet()
+    net.node('b').handlers?.node('left', net.node('a').ref)
+    await net.settle()
+    expect(juliet.got()).toEqual([
+      'presence unavailable romeo@im.test/orchard > juliet@im.test/balcony',
+      'message chat romeo@im.test/orchard > juliet@im.test <body>last words</body>'
+    ])
+  })
+
   test('left cleanly and started again with the same name: no ghosts, once each', async () => {
     const net = cluster(['a', 'b'])
     const juliet = await online(net, 'b', 'juliet@im.test/balcony')
