@@ -351,6 +351,18 @@ describe('a cut link', () => {
     expect(b.arrived.envelopes.map((each) => each.envelope.key.index)).toEqual(Array.from({ length: 40 }, (_, n) => n + 1))
   })
 
+  test('§4 a cache behind it is forgotten when it is back; who asked for that waits 10 s at most', async () => {
+    const [a, b] = await pair()
+    wires.forEach((wire) => { wire.cut() })
+    await pass(500)
+    const before = clock.now()
+    await passing(a.mesh.invalidate('blocks', 'romeo@im.test'))
+    expect(clock.now() - before).toBeLessThanOrEqual(10_500)
+    expect(b.arrived.invalidated).toEqual([])
+    wires.forEach((wire) => { wire.mend() })
+    await comes(() => b.arrived.invalidated.length === 1, 'forgetting')
+  })
+
   test('§4 what waits too long, or too much, is answered with a wait error', async () => {
     const [a] = await pair()
     wires.forEach((wire) => wire.cut())
