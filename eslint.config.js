@@ -34,7 +34,7 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       // Several interfaces say "void or something": that is their meaning.
       '@typescript-eslint/no-invalid-void-type': 'off',
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true, ignoreVoidOperator: true, ignoreVoidReturningFunctions: true }],
       '@typescript-eslint/no-base-to-string': 'off',
       '@typescript-eslint/unified-signatures': 'off'
     }

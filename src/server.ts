@@ -152,9 +152,11 @@ export class Server {
     })
     const hosts = values.server.virtualHosts.length > 0 ? values.server.virtualHosts : [{ domain: this.#name, tlsRequired: undefined }]
     const domains = hosts.map(({ domain }) => domain)
+    const tlsRequired = new Map(hosts.map(({ domain, tlsRequired: own }) => [domain, own ?? values.stream.vhostTlsRequired]))
     const accounts: ServerAccounts = new ServerAccounts({
       version, domains, clock, credentials, caches, pipeline, store: open.store, cluster: open.cluster,
-      admins: values.server.admins.map(parseJid), sessions: this.#sessions, log: logs.room('session'), router: () => router
+      admins: values.server.admins.map(parseJid), sessions: this.#sessions, log: logs.room('session'), router: () => router,
+      nodes: mesh, tlsRequired: (domain) => tlsRequired.get(domain) ?? true
     })
     const pluginSettings = new Map(found.map(({ declaration }) => [declaration.config as object, settings.pluginSettings.get(declaration.id)]))
     const services = {
@@ -165,7 +167,6 @@ export class Server {
       onGate: (may) => { this.#health.set('cluster', may ? 'ok' : 'degraded', may ? '' : 'cut off from the database and all nodes: no client is served') }
     })
     mesh.onNotice((kind, subject) => { accounts.notice(kind, subject) })
-    const tlsRequired = new Map(hosts.map(({ domain, tlsRequired: own }) => [domain, own ?? values.stream.vhostTlsRequired]))
     const accept: Accept = (transport) => door(transport)
     const doors = await this.#clientDoors(accept, mesh, domains)
     this.#doors = doors
@@ -173,7 +174,7 @@ export class Server {
       streamSettings: values.stream, settings: values.session, sessions: this.#sessions, handler: router.handler, hlc, clock,
       metrics: this.#metrics, slow: { slowBytes: values.streamLimits.pendingBytesMax, slowMs: values.streamLimits.slowMs },
       jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel, authenticator: credentials, log: logs.room('stream'),
-      domains: { first: domains[0] ?? this.#name, serves: (d) => tlsRequired.has(d), tlsRequired: (d) => tlsRequired.get(d) ?? true },
+      domains: { first: domains[0] ?? this.#name, serves: (d) => tlsRequired.has(d), tlsRequired: (d) => accounts.tlsRequired(d) },
       extras: () => accounts.streamFeatures()
     })
     return router

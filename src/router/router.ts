@@ -66,7 +66,7 @@ export interface Router {
   readonly handler: SessionHandler
   start(): void
   stop(): void
-  /** For what no client caused; resolves when it is on its way. Failures are logged. */
+  /** For what no client caused. A refusal goes to the stanza's own sender, a failure to the log. */
   submit(delivery: Delivery): void
   /** The account is gone: its handlers, its devices here, all that nodes remember of it. */
   removeAccount(account: AccountRef): Promise<void>

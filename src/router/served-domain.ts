@@ -73,12 +73,16 @@ export class ServedDomain implements Destination {
     if (stanza.kind === 'iq' && isRequest(stanza.type) && to.resource === '' && account !== undefined) {
       return this.#deps.doors().request(cause, stanza, ['host'], account)
     }
-    this.#noAccount(cause, stanza)
+    return this.#noAccount(cause, stanza)
   }
 
   /** RFC 6121 §8.5.1; a probe gets what a stranger's gets (§4.3.2). */
-  #noAccount(cause: Cause, stanza: Stanza): void {
+  #noAccount(cause: Cause, stanza: Stanza): Eventually<void> {
     const { from, to } = stanza
+    const sender = cause.session?.account
+    if (stanza.kind === 'iq' && isRequest(stanza.type) && to?.isBare === true && to.local !== '' && sender !== undefined) {
+      return this.#deps.doors().request(cause, stanza, ['nobody'], sender)
+    }
     const fate = whenNoAccount(stanza)
     if (fate === 'bounce') this.#deps.dispatch().refuse(cause, stanza, unavailable())
     if (fate !== 'unsubscribed' || from === undefined || to === undefined || to.local === '') return

@@ -69,6 +69,17 @@ export class Credentials implements Authenticator {
     return identityOf(account)
   }
 
+  /** For those who have logged in and must show again who they are. Rejects with `StanzaError` when nobody can say. */
+  async check({ jid }: AccountRef, password: string): Promise<boolean> {
+    try {
+      await this.plain(jid.local, jid.domain, password)
+      return true
+    } catch (error) {
+      if (error instanceof SaslFailure && error.condition === 'not-authorized') return false
+      throw new StanzaError('wait', 'resource-constraint', 'The password cannot be checked now; try again later')
+    }
+  }
+
   /** Keys of all hashes for a new password, off the event loop. Rejects with `PasswordRefused`, or `StanzaError` when busy. */
   async keysFor(password: string): Promise<readonly ScramKeys[]> {
     const prepared = preparePassword(password)

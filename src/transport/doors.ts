@@ -49,7 +49,8 @@ export type DoorKind = 'c2s' | 'c2sTls' | 'http' | 'https' | 'ws2s' | 'ws2sTls'
 export type DoorPorts = Readonly<Record<DoorKind, readonly number[]>>
 
 const OPTIONS: Readonly<Record<DoorKind, string>> = {
-  c2s: '--c2s-ports', c2sTls: '--c2s-tls-ports', http: '--http-ports', https: '--https-ports', ws2s: '--ws2s-ports', ws2sTls: '--ws2s-tls-ports'
+  c2s: '--c2s-ports', c2sTls: '--c2s-tls-ports', http: '--http-ports', https: '--https-ports',
+  ws2s: '--ws2s-ports', ws2sTls: '--ws2s-tls-ports'
 }
 const KINDS: readonly DoorKind[] = ['c2s', 'c2sTls', 'http', 'https', 'ws2s', 'ws2sTls']
 
@@ -127,7 +128,8 @@ export class ClientDoors {
   /** Where the doors are, for the node's row: `host:port` each. @param name stands for a listener on every address */
   services(name: string): Readonly<Partial<Record<'c2s' | 'c2sTls' | 'http' | 'https' | 'admin', string>>> {
     const [first = '::'] = this.#parts.doors.listen
-    const host = first === '::' || first === '0.0.0.0' ? name : first
+    const own = first.includes(':') ? `[${first}]` : first
+    const host = first === '::' || first === '0.0.0.0' ? name : own
     const ports = this.ports()
     const found: Partial<Record<'c2s' | 'c2sTls' | 'http' | 'https' | 'admin', string>> = {}
     for (const kind of ['c2s', 'c2sTls', 'http', 'https'] as const) {

@@ -128,7 +128,7 @@ export class TcpTransport implements Transport, Timed {
       this.#held = false
       this.#parse(() => this.#parser.release())
     }
-    if (!this.#paused && !this.#upgrading) this.#socket.resume()
+    if (this.#mayRead()) this.#socket.resume()
   }
 
   end(): void {
@@ -160,7 +160,7 @@ export class TcpTransport implements Transport, Timed {
     if (this.#deaf) return
     this.#received += chunk.length
     if (!this.#isAuthenticated && this.#received > this.#room.bounds.beforeBytes) {
-      return this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication'))
+      this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
     }
     this.#parse(() => this.#parser.feed(chunk))
   }
@@ -258,6 +258,10 @@ export class TcpTransport implements Transport, Timed {
       end: () => { if (!this.#deaf) this.#sink?.closed() },
       fault: (fault) => this.#fault(fault)
     }
+  }
+
+  #mayRead(): boolean {
+    return !this.#paused && !this.#upgrading
   }
 
   #mayGoOn(): boolean {

@@ -15,11 +15,19 @@ const NURSE = parseJid('nurse@im.test')
 const note = (text: string): ReturnType<typeof send> =>
   send(Stanza.of({ kind: 'message', to: NURSE, from: parseJid('im.test') }, xml('body', {}, text)) as Stanza & { to: typeof NURSE })
 
-async function stage(...plugins: readonly PluginDeclaration[]): Promise<{ rig: Rig; romeo: FakeSession; juliet: FakeSession; nurse: FakeSession }> {
+interface Stage {
+  readonly rig: Rig
+  readonly romeo: FakeSession
+  readonly juliet: FakeSession
+  readonly nurse: FakeSession
+}
+
+async function stage(...plugins: readonly PluginDeclaration[]): Promise<Stage> {
   const rig = new Rig({ plugins })
   for (const jid of ['romeo@im.test', 'juliet@im.test', 'nurse@im.test']) rig.store.add(parseJid(jid))
   const [romeo, juliet, nurse] = [
-    await rig.binds('romeo@im.test/x'), await rig.binds('juliet@im.test/y', '<presence/>'), await rig.binds('nurse@im.test/z', '<presence/>')
+    await rig.binds('romeo@im.test/x'), await rig.binds('juliet@im.test/y', '<presence/>'),
+    await rig.binds('nurse@im.test/z', '<presence/>')
   ]
   for (const session of [romeo, juliet, nurse]) session.got()
   await rig.services.caches.findAccount(romeo.jid)
@@ -75,9 +83,12 @@ describe('phases', () => {
     }))
     await rig.writes(romeo, HI)
     expect([juliet.got(), romeo.got()]).toEqual([[], []])
-    expect(nurse.got()).toEqual(['message im.test > nurse@im.test <body>dropped</body>', 'message romeo@im.test/x > nurse@im.test <body>copy</body>'])
+    expect(nurse.got()).toEqual([
+      'message im.test > nurse@im.test <body>dropped</body>', 'message romeo@im.test/x > nurse@im.test <body>copy</body>'
+    ])
   })
-  const HIM = Stanza.of({ kind: 'message', to: NURSE, from: parseJid('romeo@im.test/x') }, xml('body', {}, 'copy')) as Stanza & { to: typeof NURSE }
+  const HIM = Stanza.of({ kind: 'message', to: NURSE, from: parseJid('romeo@im.test/x') }, xml('body', {}, 'copy')) as
+    Stanza & { to: typeof NURSE }
 
   test('delivering sees each device and may reshape or drop for it alone', async () => {
     const { rig, romeo, juliet } = await stage(plugin({
@@ -142,12 +153,15 @@ describe('what handlers throw', () => {
 })
 
 describe('doors', () => {
-  const says = (door: string): ReturnType<typeof get> => get('urn:d', 'q', (_r, ctx) => xml(door, { xmlns: 'urn:d', of: ctx.account.jid.local }))
+  const says = (door: string): ReturnType<typeof get> =>
+    get('urn:d', 'q', (_r, ctx) => xml(door, { xmlns: 'urn:d', of: ctx.account.jid.local }))
   const q = (to: string, name = 'q', type = 'get', id = " id='1'"): string =>
     `<iq${id} type='${type}'${to === '' ? '' : ` to='${to}'`}><${name} xmlns='urn:d'/></iq>`
   const all = plugin({ id: 'a', iq: { self: [says('self')], account: [says('account')], host: [says('host')] } })
 
-  test.each([['', 'self of=\'romeo\''], ['romeo@im.test', "self of='romeo'"], ['juliet@im.test', "account of='juliet'"], ['im.test', "host of='romeo'"]])(
+  test.each([
+    ['', "self of='romeo'"], ['romeo@im.test', "self of='romeo'"], ['juliet@im.test', "account of='juliet'"], ['im.test', "host of='romeo'"]
+  ])(
     'an IQ to "%s" is answered by %s', async (to, answer) => {
       const { rig, romeo } = await stage(all)
       await rig.writes(romeo, q(to))
@@ -156,7 +170,8 @@ describe('doors', () => {
     })
 
   test('without `to`: self, then account, then host', async () => {
-    const { rig, romeo } = await stage(plugin({ id: 'a', iq: { host: [says('host')] } }), plugin({ id: 'b', iq: { account: [set('urn:d', 'q', () => undefined)] } }))
+    const { rig, romeo } = await stage(
+      plugin({ id: 'a', iq: { host: [says('host')] } }), plugin({ id: 'b', iq: { account: [set('urn:d', 'q', () => undefined)] } }))
     await rig.writes(romeo, q(''))
     await rig.writes(romeo, q('', 'q', 'set'))
     expect(romeo.got()).toEqual(["iq result - > romeo@im.test/x <host xmlns='urn:d' of='romeo'/>", 'iq result - > romeo@im.test/x'])
@@ -198,7 +213,8 @@ describe('doors', () => {
   })
 
   test('deliveries of a Reply follow the result', async () => {
-    const { rig, romeo, nurse } = await stage(plugin({ id: 'a', iq: { self: [set('urn:d', 'q', async () => reply(undefined, note('after')))] } }))
+    const after = set('urn:d', 'q', async () => reply(undefined, note('after')))
+    const { rig, romeo, nurse } = await stage(plugin({ id: 'a', iq: { self: [after] } }))
     await rig.writes(romeo, q('', 'q', 'set'))
     expect([romeo.got(), nurse.got()]).toEqual([['iq result - > romeo@im.test/x'], ['message im.test > nurse@im.test <body>after</body>']])
   })
@@ -228,7 +244,9 @@ describe('doors', () => {
 describe('the stanzas of a client', () => {
   test('T08, T09: types and priorities of presence that mean nothing are bad requests', async () => {
     const { rig, romeo } = await stage()
-    for (const inside of ['200', 'abc', '1</priority><priority>2']) await rig.writes(romeo, `<presence><priority>${inside}</priority></presence>`)
+    for (const inside of ['200', 'abc', '1</priority><priority>2']) {
+      await rig.writes(romeo, `<presence><priority>${inside}</priority></presence>`)
+    }
     await rig.writes(romeo, "<presence type='foo' to='juliet@im.test'/>")
     const answers = romeo.got()
     expect(answers).toHaveLength(4)
@@ -242,7 +260,7 @@ describe('the stanzas of a client', () => {
     handler.malformed(romeo, 'message', '1', 'chat', 'a@b@c')
     handler.malformed(romeo, 'message', '1', 'error', 'a@b@c')
     handler.malformed(romeo, 'iq', '1', 'result', 'a@b@c')
-    expect(romeo.got().map((line) => line.slice(0, 100))).toEqual([expect.stringMatching(/^message error im.test > romeo@im.test\/x <error type='modify'><jid-malformed/)])
+    expect(romeo.got()).toEqual([expect.stringMatching(/^message error im.test > romeo@im.test\/x <error type='modify'><jid-malformed/)])
   })
 
   test('T15, T24: messages to our own domain and to domains that are not ours are answered', async () => {
@@ -288,8 +306,7 @@ describe('boot', () => {
       id: 'a', xep: { number: 199, version: '1' }, disco: ['urn:x'], message: { leaving: { guard: () => undefined } },
       iq: { host: [get('urn:x', 'q', () => undefined)] }, life: { ended: () => undefined }, audiences: { all: () => true }
     })]))
-    for (const line of ['  a (XEP-0199)', '  leaving guard: a', '  arriving: nobody', '    get q urn:x: a', '  ended: a', '  all', '  urn:x']) {
-      expect(text.split('\n')).toContain(line)
-    }
+    const lines = ['  a (XEP-0199)', '  leaving guard: a', '  arriving: nobody', '    get q urn:x: a', '  ended: a', '  all', '  urn:x']
+    expect(text.split('\n')).toEqual(expect.arrayContaining(lines))
   })
 })

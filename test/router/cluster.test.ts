@@ -1,11 +1,14 @@
-/** What two and three nodes agree on: presence, loss, conflicts, repeats, waiting. Zero-loss design D.4, D.7b; cluster design, section 5. */
+/**
+ * What two and three nodes agree on: presence, loss, conflicts, repeats, waiting. Zero-loss design D.4, D.7b; cluster
+ * design, section 5.
+ */
 import { describe, expect, test } from '@jest/globals'
 import { broadcast, drop, plugin, push, send } from '../../src/pipeline/api.js'
 import offline from '../../src/plugins/offline.js'
 import ping from '../../src/plugins/ping.js'
 import { REPEAT_MS } from '../../src/router/asks.js'
 import { HOLD_MS } from '../../src/router/backpressure.js'
-import { ordinal, type Envelope } from '../../src/router/envelope.js'
+import { ordinal, type Answer, type Envelope } from '../../src/router/envelope.js'
 import { parseJid } from '../../src/xmpp/jid.js'
 import { Stanza } from '../../src/xmpp/stanza.js'
 import { FakeNet } from './fake-net.js'
@@ -82,7 +85,9 @@ describe('presence', () => {
 
   test('a probe is answered by every node that has devices (D.7b)', async () => {
     const net = cluster(['a', 'b', 'c'])
-    for (const [node, resource] of [['a', 'one'], ['b', 'two'], ['c', 'three']] as const) await online(net, node, `juliet@im.test/${resource}`)
+    await online(net, 'a', 'juliet@im.test/one')
+    await online(net, 'b', 'juliet@im.test/two')
+    await online(net, 'c', 'juliet@im.test/three')
     await net.node('b').rig.binds('juliet@im.test/mute')
     const romeo = await online(net, 'a', 'romeo@im.test/orchard')
     await net.node('a').rig.sends(romeo, "<presence type='probe' to='juliet@im.test'/>")
@@ -208,7 +213,8 @@ describe('acceptance (I5)', () => {
     const juliet = await online(net, 'b', 'juliet@im.test/balcony')
     const answers: unknown[] = []
     const a = net.node('a')
-    a.handlers = { ...a.handlers, answers: (_from: unknown, _key: unknown, list: readonly { verdict: { kind: string } }[]) => answers.push(list[0]?.verdict.kind) } as never
+    const note = (_from: unknown, _key: unknown, [answer]: readonly Answer[]): unknown => answers.push(answer?.verdict.kind)
+    a.handlers = { ...a.handlers, answers: note } as never
     const b = net.node('b').handlers
     b?.envelope(a.ref, envelope(1, 0, 1))
     b?.envelope(a.ref, envelope(1, 0, 2))

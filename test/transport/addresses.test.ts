@@ -131,7 +131,8 @@ describe('forwarded headers (RFC 7239)', () => {
 describe('origins', () => {
   test('a list with names is compared without case; a star names nobody for credentials', () => {
     const listed = new Origins(['https://Chat.example/'])
-    expect([listed.allows('https://chat.example'), listed.allows('https://other.example'), listed.allows(undefined)]).toEqual([true, false, true])
+    expect([listed.allows('https://chat.example'), listed.allows('https://other.example'), listed.allows(undefined)])
+      .toEqual([true, false, true])
     expect(new Origins(['*']).headersFor('https://a.example')).toEqual({ 'access-control-allow-origin': '*' })
   })
 })

@@ -73,7 +73,8 @@ describe('given', () => {
   test.each<[string, () => Promise<string>, RegExp]>([
     ['a missing file', () => Promise.resolve(join(dir, 'nowhere.pem')), /nowhere\.pem: cannot be read \(ENOENT\)/],
     ['no certificate', () => write('x.pem', 'hello'), /x\.pem: no PEM certificate/],
-    ['no key', async () => write('x.pem', (await selfSigned({ names: ['a'], now: NOW, days: 9 })).certificate), /no PEM private key.*--tls-key/],
+    ['no key', async () =>
+      write('x.pem', (await selfSigned({ names: ['a'], now: NOW, days: 9 })).certificate), /no PEM private key.*--tls-key/],
     ['another key', async () => {
       const [a, b] = [await selfSigned({ names: ['a'], now: NOW, days: 99 }), await selfSigned({ names: ['b'], now: NOW, days: 99 })]
       return write('x.pem', a.certificate + b.key)
@@ -86,7 +87,8 @@ describe('given', () => {
       const pair = await selfSigned({ names: ['a'], now: NOW + 20 * 86_400_000, days: 9 })
       return write('x.pem', pair.certificate + pair.key)
     }, /not valid before .*clock/],
-    ['a broken one', () => write('x.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'),
+    ['a broken one', () => write('x.pem',
+      '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'),
       /certificate cannot be read/]
   ])('%s stops the start with the file and the reason', async (_what, file, message) => {
     const loading = loadCertificate({ ...none(), tlsCertificate: await file() }, place())

@@ -20,7 +20,8 @@ let doors: ClientDoors | undefined
 async function made(change: Partial<DoorSettings> = {}, more: Partial<DoorsParts> = {}) {
   const arrived: Transport[] = []
   const pair = await selfSigned({ names: ['im.test'], now: Date.now(), days: 9 })
-  const free = { c2sPorts: [0], c2sTlsPorts: [0], httpPorts: [0], httpsPorts: [0], ws2sPorts: [0], ws2sTlsPorts: [0], listen: ['127.0.0.1'] }
+  const free = { c2sPorts: [0], c2sTlsPorts: [0], httpPorts: [0], httpsPorts: [0], ws2sPorts: [0],
+    ws2sTlsPorts: [0], listen: ['127.0.0.1'] }
   const adminListen = doorOptions.adminListen.parse('127.0.0.1:0')
   doors = new ClientDoors({
     doors: { ...initialOf<DoorSettings>(doorOptions), ...free, adminListen, ...change },
@@ -58,7 +59,8 @@ describe('doors', () => {
     https.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
     expect(await https.until('ok\n')).toContain('200 OK')
     const wss = await ByteClient.connectTls(ports.ws2sTls[0] ?? 0)
-    wss.write('GET /any HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' +
+    wss.write('GET /any HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' +
       'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: xmpp\r\n\r\n')
     expect(await wss.until('\r\n\r\n')).toContain('101')
     expect(arrived[2]?.peer.secure).toBe(true)

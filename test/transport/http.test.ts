@@ -22,13 +22,16 @@ async function bench(how: { origins?: string[], trusted?: string[], ready?: bool
     const sink = attached(transport)
     sink.react = (seen) => { if (seen.kind === 'header') transport.open(REPLY) }
   }
-  const limits = { ...httpLimits, bodyMs: how.bodyMs ?? httpLimits.bodyMs, headersMs: Math.min(how.bodyMs ?? Infinity, httpLimits.headersMs) }
+  const limits = { ...httpLimits, bodyMs: how.bodyMs ?? httpLimits.bodyMs,
+    headersMs: Math.min(how.bodyMs ?? Infinity, httpLimits.headersMs) }
   const bosh = new BoshSessions({ room, limits, addresses, nodeName: 'a.test', accept, serves: () => true, forward: () => undefined })
   const door: HttpDoor = publicDoor({
-    room, limits, addresses, trusted: Networks.of(how.trusted ?? []), origins: how.origins ?? ['*'], publicUrl: '', nodeName: 'a.test', bosh,
+    room, limits, addresses, trusted: Networks.of(how.trusted ?? []), origins: how.origins ?? ['*'],
+      publicUrl: '', nodeName: 'a.test', bosh,
     accept, healthy: () => true, ready: () => how.ready ?? true, anyPath: false
   })
-  const listener = new Listener({ ...plainDoor, logsIn: false }, doorRoom(room), (socket, origin, ticket) => door.take(socket, origin, ticket))
+  const listener = new Listener({ ...plainDoor, logsIn: false }, doorRoom(room),
+    (socket, origin, ticket) => door.take(socket, origin, ticket))
   await listener.listen()
   stop = async () => {
     await listener.close()
@@ -155,7 +158,8 @@ describe('web origins', () => {
   test('a preflight is answered (Fetch §3.2)', async () => {
     const { port } = await bench()
     const { status, headers } = await post(port, '', { method: 'OPTIONS', headers: { origin: 'https://chat.example' } }).answer
-    expect([status, headers['access-control-allow-methods'], headers['access-control-allow-headers']]).toEqual([204, 'POST, OPTIONS', 'Content-Type'])
+    expect([status, headers['access-control-allow-methods'], headers['access-control-allow-headers']])
+      .toEqual([204, 'POST, OPTIONS', 'Content-Type'])
   })
 
   test('W02: with a list, others are 403, those on it may send the cookie, and who sends no Origin is no browser', async () => {

@@ -19,7 +19,7 @@ interface Bench {
   readonly next: () => Promise<{ readonly transport: TcpTransport, readonly sink: RecordingSink }>
 }
 
-let listeners: Listener[] = []
+const listeners: Listener[] = []
 
 async function bench(door: Partial<Door> = {}): Promise<Bench> {
   const room = testRoom()
@@ -170,7 +170,8 @@ describe('direct TLS (XEP-0368)', () => {
     const client = await ByteClient.connectTls(b.port, { maxVersion: 'TLSv1.2' })
     const { sink } = await b.next()
     const socket = client.socket as TLSSocket
-    const refused = new Promise<string>((resolve) => { socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error ? 'refused' : 'done')) })
+    const refused = new Promise<string>((resolve) => {
+      socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error ? 'refused' : 'done')) })
     expect(await Promise.race([refused, client.untilEnd().then(() => 'closed')])).not.toBe('done')
     await sink.until('gone')
   })

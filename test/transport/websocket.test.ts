@@ -89,9 +89,10 @@ class FrameClient {
   }
 }
 
-let stops: (() => Promise<void>)[] = []
+const stops: (() => Promise<void>)[] = []
 
-async function bench(): Promise<{ room: ReturnType<typeof testRoom>, listener: Listener, door: HttpDoor, arrived: Transport[], sinks: RecordingSink[] }> {
+async function bench():
+Promise<{ room: ReturnType<typeof testRoom>, listener: Listener, door: HttpDoor, arrived: Transport[], sinks: RecordingSink[] }> {
   const room = testRoom()
   const arrived: Transport[] = []
   const sinks: RecordingSink[] = []
@@ -124,7 +125,8 @@ const HANDSHAKE: Readonly<Record<string, string>> = {
 async function shake(port: number, change: Readonly<Record<string, string | undefined>> = {}, line = 'GET /xmpp-websocket HTTP/1.1'):
 Promise<{ bytes: ByteClient, head: string }> {
   const bytes = await ByteClient.connect(port)
-  const headers = Object.entries({ ...HANDSHAKE, ...change }).flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}\r\n`]))
+  const headers = Object.entries({ ...HANDSHAKE, ...change })
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}\r\n`]))
   bytes.write(`${line}\r\n${headers.join('')}\r\n`)
   return { bytes, head: await bytes.until('\r\n\r\n') }
 }
@@ -203,7 +205,8 @@ describe('frames', () => {
     ['W09 invalid UTF-8', (c) => c.send(1, Buffer.from([0xc3, 0x28])), 1007],
     ['W10 a length of 2^63', (c) => c.raw(Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])), 1009],
     ['W11 65 fragments', (c) => { c.send(1, 'x', { fin: false }); for (let i = 0; i < 64; i++) c.send(0, 'x', { fin: false }) }, 1008],
-    ['W12 endless empty fragments', (c) => { c.send(1, '', { fin: false }); for (let i = 0; i < 200; i++) c.send(0, '', { fin: false }) }, 1008],
+    ['W12 endless empty fragments', (c) => { c.send(1, '', { fin: false })
+      for (let i = 0; i < 200; i++) c.send(0, '', { fin: false }) }, 1008],
     ['W13 a fragmented ping', (c) => c.send(9, 'x', { fin: false }), 1002],
     ['W13 a ping of 126 bytes', (c) => c.send(9, Buffer.alloc(126)), 1002],
     ['W24 a continuation of nothing', (c) => c.send(0, 'x'), 1002],
@@ -253,7 +256,8 @@ describe('messages (RFC 7395 §3.3)', () => {
     expect(await client.closeCode()).toBe(1009)
   })
 
-  test.each([['W17 two elements', '<a/><b/>'], ['W18 half an element', '<a>'], ['W09b a second half', '</a>']])('%s is not well-formed', async (_row, text) => {
+  test.each([['W17 two elements', '<a/><b/>'], ['W18 half an element', '<a>'], ['W09b a second half', '</a>']])('%s is not well-formed',
+    async (_row, text) => {
     const { client, sink } = await opened()
     client.text(text)
     expect((await sink.until('fault')).fault.condition).toBe('not-well-formed')
