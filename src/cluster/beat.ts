@@ -79,7 +79,7 @@ export class Beat {
     if (open !== this.#open) {
       this.#open = open
       if (open) this.parts.log.info({}, 'cluster.serving')
-      else this.parts.log.warn({ databaseAway: this.#away, links: this.parts.links() }, 'cluster.isolated')
+      else this.parts.log.warn({ woken: this.gate.woken, databaseAway: this.#away, links: this.parts.links() }, 'cluster.isolated')
       queueMicrotask(() => this.parts.gate())
     }
     return open

@@ -264,7 +264,7 @@ export class Life {
       peers: (peers) => this.#learn(peers),
       ponged: (sentAt) => this.#beat.ponged(sentAt),
       linkClosed: (peer, why) => {
-        log.warn({ node: peer.node.name, why }, 'cluster.link.down')
+        log[why === 'goodbye: left' ? 'info' : 'warn']({ node: peer.node.name, why }, 'cluster.link.down')
         this.#links.dialler.broken(peer.node.name, clock.now())
         this.#linksChanged()
       },

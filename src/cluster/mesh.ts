@@ -23,6 +23,11 @@ import type { ClusterMetrics, ClusterSettings, Member, MemberChange } from './se
 
 /** Client ports open at the latest this long after the start, linked to all or not. */
 export const READY_MS = 60_000
+/**
+ * A change waits at most this long for other nodes to forget what they had cached. Behind a cut link they forget when it
+ * is back; nothing that their clients send comes to us before that.
+ */
+const INVALIDATE_MS = 10_000
 const LOOK_MS = 100
 const SAY_EVERY_MS = 5000
 const REJOIN_MS = 1000
@@ -147,7 +152,15 @@ class ClusterMesh implements NodeMesh {
   async invalidate(cache: string, key: string): Promise<void> {
     const life = this.#life
     if (life === undefined) return
-    await Promise.all(life.peers().map((peer) => peer.control(encodeInvalidate(life.frames, cache, key))))
+    const told = Promise.all(life.peers().map((peer) => peer.control(encodeInvalidate(life.frames, cache, key))))
+    let cancel = (): void => {}
+    const late = new Promise<void>((resolve) => {
+      cancel = this.parts.clock.after(INVALIDATE_MS, () => {
+        this.parts.log.warn({ cache, without: life.missing() }, 'cluster.invalidate.late')
+        resolve()
+      })
+    })
+    await Promise.race([told, late]).finally(() => { cancel() })
   }
 
   async start(): Promise<void> {

@@ -183,8 +183,9 @@ export class Peer {
   /** This life is over: nothing of it is heard any more (I8), whoever waits for it is told. */
   end(reason: GoodbyeReason): void {
     this.#over = true
-    this.#connection?.link.end(encodeGoodbye(this.parts.frames, reason), reason)
-    this.#connection = undefined
+    const connection = this.#connection
+    this.#connection = undefined // so that its closing is no news
+    connection?.link.end(encodeGoodbye(this.parts.frames, reason), reason)
     const waiting = [this.#registering, ...this.#registrations]
     this.#registrations.clear()
     this.#registering = undefined

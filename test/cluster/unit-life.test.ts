@@ -8,6 +8,7 @@ import { Jid } from '../../src/xmpp/jid.js'
 import { silentLog } from '../support/silent-log.js'
 import { HandClock } from './hand-clock.js'
 import { MemoryTables } from './memory-tables.js'
+import { Impostor } from './raw-link.js'
 import { envelope, linked, node, type TestNode } from './meshes.js'
 
 let clock: HandClock
@@ -350,6 +351,18 @@ describe('a cut link', () => {
     expect(b.arrived.envelopes.map((each) => each.envelope.key.index)).toEqual(Array.from({ length: 40 }, (_, n) => n + 1))
   })
 
+  test('§4 a cache behind it is forgotten when it is back; who asked for that waits 10 s at most', async () => {
+    const [a, b] = await pair()
+    wires.forEach((wire) => { wire.cut() })
+    await pass(500)
+    const before = clock.now()
+    await passing(a.mesh.invalidate('blocks', 'romeo@im.test'))
+    expect(clock.now() - before).toBeLessThanOrEqual(10_500)
+    expect(b.arrived.invalidated).toEqual([])
+    wires.forEach((wire) => { wire.mend() })
+    await comes(() => b.arrived.invalidated.length === 1, 'forgetting')
+  })
+
   test('§4 what waits too long, or too much, is answered with a wait error', async () => {
     const [a] = await pair()
     wires.forEach((wire) => wire.cut())
@@ -406,6 +419,26 @@ describe('waking up', () => {
     clock.jump(30_000)
     expect(a.mesh.serving()).toBe(false)
     await comes(() => a.arrived.fenced === 1, 'the end of that life')
+  })
+})
+
+describe('a peer that does not read', () => {
+  test('K15 the link is reset after 15 s without an answer to a PING; the node is not fenced for it', async () => {
+    const a = make('a.example')
+    await start(a)
+    const z = await Impostor.in(tables)
+    const link = await passing(z.link(a.port()))
+    await comes(() => linked(a, 'z.example'), 'the link')
+    const from = clock.now()
+    while (linked(a, 'z.example') && clock.now() - from < 40_000) {
+      tables.tamper('z.example', { beat: clock.now() })
+      await pass(500)
+    }
+    expect(clock.now() - from).toBeGreaterThanOrEqual(14_500)
+    expect(clock.now() - from).toBeLessThan(22_000)
+    expect(tables.byName.get('z.example')?.state).toBe('joining')
+    expect(names(a)).toContain('z.example')
+    link.socket.destroy()
   })
 })
 
