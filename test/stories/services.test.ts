@@ -63,7 +63,7 @@ describe('two nodes serve as one', () => {
     }
   })
 
-  test('last activity crosses nodes: available, gone with a word, gone with its node (XEP-0012)', async () => {
+  test('last activity crosses nodes: available, gone with a word (XEP-0012)', async () => {
     const last = async (): Promise<string> => String((await romeo.iq('get', 'juliet@localhost', LAST)).getChild('query')?.attrs['seconds'])
     expect(await last()).toBe('0')
     expect(condition(await romeo.iq('get', 'nurse@localhost', LAST))).toBe('forbidden')
@@ -71,6 +71,7 @@ describe('two nodes serve as one', () => {
     await juliet.ping()
     expect((await romeo.iq('get', 'juliet@localhost', LAST)).getChild('query')?.text()).toBe('asleep')
     await juliet.becomeAvailable()
+    await juliet.ping()
     expect((await romeo.iq('get', 'juliet@localhost', LAST)).getChild('query')?.text()).toBe('')
   })
 
@@ -93,6 +94,16 @@ describe('two nodes serve as one', () => {
     await Promise.all([here.gone(), there.gone()])
     expect([here.streamError, there.streamError]).toEqual(['not-authorized', 'not-authorized'])
     await expect(cluster.login(1, 'paris')).rejects.toThrow()
+  })
+
+  test('who leaves with a node that stops is away, and nobody is told of a device that is gone (XEP-0012 §3)', async () => {
+    const online = (): Promise<string> => romeo.iq('get', 'juliet@localhost', LAST).then((answer) => String(answer.getChild('query')?.attrs['seconds']))
+    expect(await online()).toBe('0')
+    const stopped = cluster.node(1).stop()
+    await romeo.presence(juliet.jid, 'unavailable')
+    expect(await stopped).toBe(0)
+    expect((await romeo.iq('get', 'juliet@localhost', LAST)).attrs['type']).toBe('result')
+    expect(cluster.node(1).events('node.stopped')).toHaveLength(1)
   })
 
   test('nothing of all this was a fault of the program', () => {
