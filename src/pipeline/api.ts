@@ -232,7 +232,7 @@ export interface PluginDeclaration {
   /** Tigase's plugin id where Tigase has one. */
   readonly id: string
   readonly aliases?: readonly string[]
-  readonly xep?: { readonly number: number; readonly version: string; readonly title?: string }
+  readonly xep?: { readonly number: number; readonly version: string; readonly title?: string; readonly note?: string }
   /** `off`: loaded only when `--sm-plugins` says `+id`. */
   readonly initially?: 'off'
   readonly needs?: readonly string[]

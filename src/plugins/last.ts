@@ -49,6 +49,7 @@ async function arrive(device: Device, ctx: Context): Promise<undefined> {
 async function leave(device: Device, ctx: Context): Promise<undefined> {
   if (!device.get(noted)) return
   device.set(noted, false)
+  if (await ctx.findAccount(device.account.jid) === undefined) return       // removed: that is why it goes
   await change(ctx, (last) => ({
     at: ctx.clock.wall(), status: device.get(farewell), here: alive(last, ctx.server).filter(([session]) => session !== device.session)
   }))

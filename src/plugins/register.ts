@@ -7,7 +7,7 @@ import {
 } from '../pipeline/api.js'
 import { type Element, elementsOf, xml } from '../xml/element.js'
 import { StanzaError } from '../xmpp/errors.js'
-import type { Jid } from '../xmpp/jid.js'
+import { prepareLocal, type Jid } from '../xmpp/jid.js'
 import { preparePassword } from '../xmpp/saslprep.js'
 import { cancellations, rosterCache } from './roster.js'
 
@@ -68,7 +68,11 @@ async function changePassword(payload: Element, ctx: Context): Promise<Reply> {
 
 function names(username: string, own: Jid): boolean {
   const local = username.endsWith(`@${own.domain}`) ? username.slice(0, -own.domain.length - 1) : username
-  return local.toLowerCase() === own.local
+  try {
+    return prepareLocal(local) === own.local
+  } catch {
+    return false
+  }
 }
 
 /** §3.2. Contacts hear of the end before the answer ends the session. */
@@ -99,7 +103,7 @@ const own = [get(NS, 'query', registered), set(NS, 'query', change)]
 
 export default plugin({
   id: NS,
-  xep: { number: 77, version: '2.4', title: 'In-Band Registration' },
+  xep: { number: 77, version: '2.4', title: 'In-Band Registration', note: 'password change and account removal; accounts are made by operators' },
   config,
   disco: { host: [NS] },
   iq: { self: own, host: own }

@@ -145,6 +145,7 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
 async function removeAccount(deps: RouterDeps, life: NodeLife, account: AccountRef): Promise<void> {
   const { pipeline, services, sessions } = deps
   const ctx = new HandlerContext(services, account, undefined, life.cause().itself)
+  const forgotten = services.caches.forgetAccount(account.jid)    // before its devices say goodbye
   sessions.closeAccount(account.jid)
   for (const { plugin, run } of pipeline.accountRemoved ?? []) {
     try {
@@ -153,6 +154,7 @@ async function removeAccount(deps: RouterDeps, life: NodeLife, account: AccountR
       refusalOf(thrown, plugin, ctx)
     }
   }
+  await forgotten
   await services.caches.forgetAccount(account.jid)
 }
 
