@@ -75,7 +75,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.kind = transport.kind
     this.form = transport.form
     this.clock = clock
-    this.log = log.child({ address: transport.peer.address, transport: transport.kind })
+    this.log = log.child({ ip: transport.peer.address, transport: transport.kind })
     this.#flags = { secure: transport.peer.secure, authenticated: false, bound: false }
     this.#startedAt = clock.now()
     this.#deadline = this.#startedAt + profile.authenticatedMs

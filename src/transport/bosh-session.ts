@@ -206,7 +206,8 @@ export class BoshSession implements Transport, Timed, Flushable {
     if (request.pauseSeconds !== undefined || request.terminate) return false
     const open = this.#window.openCount + 1
     if (open > this.terms.requests) return true
-    if (!request.empty) return false
+    // Empty, and the last of them: one that a later request has overtaken on another connection was not sent in haste
+    if (!request.empty || request.rid < this.#window.highest) return false
     const soon = now - this.#lastNewAt < this.terms.pollingMs
     if (this.terms.hold === 0) return soon && this.#idlePoll !== undefined
     return soon && open === this.terms.requests

@@ -338,7 +338,7 @@ describe('the end of a stream', () => {
     expect(rig.closings()).toHaveLength(1)
     expect(rig.closings()[0]).toMatchObject({
       level: 'info',
-      fields: { reason: 'client-closed', address: '192.0.2.7', jid: 'alice@im.test/r1', seconds: 5, received: 2, sent: 0 }
+      fields: { reason: 'client-closed', ip: '192.0.2.7', jid: 'alice@im.test/r1', seconds: 5, received: 2, sent: 0 }
     })
   })
 

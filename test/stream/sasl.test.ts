@@ -307,7 +307,7 @@ describe('failures of SASL', () => {
     await ask(plainAuth('alice', 'hunter2'))
     const [line] = rig.lines.filter((entry) => entry.event === 'auth.failed')
     expect(line?.level).toBe('info')
-    expect(line?.fields).toMatchObject({ reason: 'not-authorized', mechanism: 'PLAIN', address: '192.0.2.7', failures: 1 })
+    expect(line?.fields).toMatchObject({ reason: 'not-authorized', mechanism: 'PLAIN', ip: '192.0.2.7', failures: 1 })
     expect(JSON.stringify(rig.lines)).not.toContain('hunter2')
   })
 })
