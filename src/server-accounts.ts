@@ -95,8 +95,9 @@ export class ServerAccounts implements ServerFacts {
   notice(kind: string, subject: string): void {
     if (kind !== NOTICES.removed) return
     const jid = parseJid(subject)
-    const device = this.#parts.sessions.byAccount(jid)[0]
-    this.#forget(jid, () => (device === undefined ? this.#parts.caches.forgetAccount(jid) : this.#parts.router().removeAccount(device.account)))
+    const { sessions, caches, router } = this.#parts
+    const device = sessions.byAccount(jid)[0]
+    this.#forget(jid, () => (device === undefined ? caches.forgetAccount(jid) : router().removeAccount(device.account)))
   }
 
   #forget(jid: Jid, forget: () => Promise<void>): void {
