@@ -80,12 +80,21 @@ export class Credentials implements Authenticator {
     }
   }
 
-  /** Keys of all hashes for a new password, off the event loop. Rejects with `PasswordRefused`. */
+  /** Keys of all hashes for a new password, off the event loop. Rejects with `PasswordRefused`, or `StanzaError` when busy. */
   async keysFor(password: string): Promise<readonly ScramKeys[]> {
     const prepared = preparePassword(password)
     if (prepared === undefined) throw new PasswordRefused()
     const salt = randomBytes(SALT_BYTES)
-    return Promise.all(SCRAM_HASHES.map((hash) => deriveKeys(prepared, hash, salt, this.#parts.iterations)))
+    const running = this.#queue.run(() => this.#derive(prepared, salt))
+    if (running === undefined) throw new StanzaError('wait', 'resource-constraint', 'Too many passwords wait to be hashed')
+    return running
+  }
+
+  // One after the other: one place in the queue is one thread.
+  async #derive(prepared: string, salt: Buffer): Promise<readonly ScramKeys[]> {
+    const keys: ScramKeys[] = []
+    for (const hash of SCRAM_HASHES) keys.push(await deriveKeys(prepared, hash, salt, this.#parts.iterations))
+    return keys
   }
 
   async setPassword(account: AccountRef, password: string): Promise<void> {

@@ -3,10 +3,11 @@ import { AccountCaches } from '../../src/pipeline/account-caches.js'
 import type { PluginDeclaration, ServerFacts } from '../../src/pipeline/api.js'
 import { compile, type Pipeline } from '../../src/pipeline/compile.js'
 import type { Services } from '../../src/pipeline/context.js'
-import { aloneMesh, aloneStrategy } from '../../src/router/alone.js'
+import { aloneMesh, aloneStrategy } from './alone.js'
 import type { Mesh } from '../../src/router/envelope.js'
 import { createRouter, type Router, type RouterDeps } from '../../src/router/router.js'
 import type { Strategy } from '../../src/router/strategy.js'
+import type { Session } from '../../src/session/session.js'
 import { Sessions } from '../../src/session/sessions.js'
 import { offLog, type StableLog } from '../../src/session/stable-log.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
@@ -59,6 +60,11 @@ export class Rig {
     const domains = options.domains ?? ['im.test']
     this.#mesh = options.mesh ?? aloneMesh({ name: 'a', incarnation: 1 })
     this.sessions = new Sessions(this.#mesh.self.name)
+    this.sessions.attach({
+      gate: () => undefined,
+      shutdown: () => this.#all().forEach((session) => session.close(undefined, 'shutdown')),
+      abort: (reason) => this.#all().forEach((session) => session.close(undefined, reason))
+    })
     this.hlc = new HybridClock(() => this.clock.wall())
     const caches = new AccountCaches({ store: this.store, invalidate: (cache, key) => this.#mesh.invalidate(cache, key) })
     const settings = options.settings ?? (() => undefined)
@@ -95,6 +101,10 @@ export class Rig {
     if (stanza === undefined) throw new Error(`no stanza: ${xml}`)
     const from = stanza.kind === 'presence' && SUBSCRIPTIONS.includes(stanza.type) ? session.account.jid : session.jid
     return this.router.handler.receive(session, stanza.with({ from }), ++session.index)
+  }
+
+  #all(): readonly Session[] {
+    return [...this.sessions]
   }
 
   #ended(session: FakeSession, reason: StreamClosedReason): void {
