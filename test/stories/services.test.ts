@@ -28,6 +28,14 @@ describe('two nodes serve as one', () => {
     const some = ['vcard-temp', 'jabber:iq:private', 'jabber:iq:register', 'jabber:iq:last', 'urn:xmpp:time']
     expect(features).toEqual(expect.arrayContaining(some))
     expect(there?.getChild('query')?.toString()).toBe(here?.getChild('query')?.toString())
+    const fresh = await TestClient.open(cluster.node(1).ports.c2s)
+    await fresh.openStream('localhost')
+    await fresh.authenticate({ port: 0, user: 'nurse' })
+    const caps = (await fresh.openStream('localhost')).getChild('c', 'http://jabber.org/protocol/caps')?.attrs
+    await fresh.close()
+    const node = `${caps?.['node']}#${caps?.['ver']}`
+    const told = await romeo.iq('get', 'localhost', INFO.replace('/>', ` node='${node}'/>`))
+    expect(told.getChild('query')?.getChildElements().map(String)).toEqual(here?.getChild('query')?.getChildElements().map(String))
   })
 
   test('an account on the other node is discovered by a contact only (XEP-0030 §8)', async () => {
