@@ -5,8 +5,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exampleText, manualText } from '../dist/config/generate.js'
+import { knownPlugins } from '../dist/chosen-plugins.js'
 import { sections } from '../dist/groups.js'
-import { knownPlugins } from '../dist/server.js'
 
 const root = join(import.meta.dirname, '..')
 
@@ -47,12 +47,13 @@ function pluginSections(escape) {
 }
 
 function xepsText() {
+  const codes = (names = []) => names.map((name) => `\`${name}\``).join(', ')
   const rfcRow = ([number, title, note]) => `| [RFC ${number}](https://www.rfc-editor.org/rfc/rfc${number}) | ${title} | ${note} |`
   const xepRow = ({ number, version, title, where, note }) =>
     `| [XEP-${four(number)}](https://xmpp.org/extensions/xep-${four(number)}.html) | ${title ?? ''} | ${version} | ${where} | ${note} |`
   const pluginRow = ({ id, aliases, xep, initially, needs }) =>
-    `| \`${id}\` | ${(aliases ?? []).map((name) => `\`${name}\``).join(', ')} | ${xep === undefined ? 'RFC 6121' : `XEP-${four(xep.number)}`} ` +
-    `| ${(needs ?? []).map((name) => `\`${name}\``).join(', ')} | ${initially === 'off' ? 'off' : 'on'} |`
+    `| \`${id}\` | ${codes(aliases)} | ${xep === undefined ? 'RFC 6121' : `XEP-${four(xep.number)}`} | ${codes(needs)} ` +
+    `| ${initially === 'off' ? 'off' : 'on'} |`
   return [
     '# What Starling speaks', '',
     'Made from the declarations in the sources by `npm run generate`. A plugin is switched off with `--sm-plugins=-id`.', '',

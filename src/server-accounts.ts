@@ -95,8 +95,8 @@ export class ServerAccounts implements ServerFacts {
   notice(kind: string, subject: string): void {
     if (kind !== NOTICES.removed) return
     const jid = parseJid(subject)
-    const device = this.#parts.sessions.byAccount(jid)[0]
-    const { caches, router } = this.#parts
+    const { sessions, caches, router } = this.#parts
+    const device = sessions.byAccount(jid)[0]
     this.#forget(jid, () => (device === undefined ? caches.forgetAccount(jid) : router().removeAccount(device.account)))
   }
 

@@ -103,7 +103,10 @@ const own = [get(NS, 'query', registered), set(NS, 'query', change)]
 
 export default plugin({
   id: NS,
-  xep: { number: 77, version: '2.4', title: 'In-Band Registration', note: 'password change and account removal; accounts are made by operators' },
+  xep: {
+    number: 77, version: '2.4', title: 'In-Band Registration',
+    note: 'password change and account removal; accounts are made by operators'
+  },
   config,
   disco: { host: [NS] },
   iq: { self: own, host: own }

@@ -2,7 +2,8 @@
 import { expect, test } from '@jest/globals'
 import { read } from './reading.js'
 
-const warningsFor = (...argv: readonly string[]): string => read({ argv: [...argv] }).warnings.map((one) => `${one.key} ${one.problem}`).join('\n')
+const warningsFor = (...argv: readonly string[]): string =>
+  read({ argv: [...argv] }).warnings.map((one) => `${one.key} ${one.problem}`).join('\n')
 
 test('registration before login is warned of, for the server and for a domain', () => {
   const instead = 'people cannot make accounts themselves; make them with starling user add'

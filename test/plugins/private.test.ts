@@ -17,7 +17,8 @@ describe('XEP-0049 §2: private XML', () => {
     const prefs = "<exodus xmlns='exodus:prefs' v='1'><nick>R &amp; J</nick>\n<y xmlns='other'/></exodus>"
     expect(await romeo.asks('set', '', query(`${prefs}<s xmlns='storage:bookmarks'>a</s>`))).toBe('')
     expect(await romeo.asks('get', '', query("<exodus xmlns='exodus:prefs'/>"))).toBe(query(prefs))
-    expect(await romeo.asks('get', 'romeo@im.test', query("<s xmlns='storage:bookmarks'/>"))).toBe(query("<s xmlns='storage:bookmarks'>a</s>"))
+    expect(await romeo.asks('get', 'romeo@im.test', query("<s xmlns='storage:bookmarks'/>")))
+      .toBe(query("<s xmlns='storage:bookmarks'>a</s>"))
     expect(await romeo.asks('set', '', query("<s xmlns='storage:bookmarks'/>"))).toBe('')
     expect(await romeo.asks('get', '', query("<s xmlns='storage:bookmarks'/>"))).toBe(query("<s xmlns='storage:bookmarks'/>"))
     expect(await romeo.asks('get', '', query("<exodus xmlns='exodus:prefs'/>"))).toBe(query(prefs))

@@ -33,7 +33,9 @@ describe('XEP-0077 §3.1: who has logged in', () => {
 })
 
 describe('XEP-0077 §3.3: a password', () => {
-  test.each([['', 'romeo'], ['im.test', 'ROMEO'], ['romeo@im.test', 'romeo@im.test']])('is changed by its owner (to "%s" as %s)', async (to, user) => {
+  test.each([
+    ['', 'romeo'], ['im.test', 'ROMEO'], ['romeo@im.test', 'romeo@im.test']
+  ])('is changed by its owner (to "%s" as %s)', async (to, user) => {
     expect(await romeo.asks('set', to, change(user, 'new'))).toBe('')
     expect(password()).toBe('new')
   })

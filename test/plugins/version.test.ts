@@ -13,6 +13,7 @@ test('XEP-0092 §3: the server says name and version', async () => {
 })
 
 test('XEP-0092 §6: the operating system only when the operator wants it', async () => {
-  const romeo = await (await pluginBench([version], ['romeo@im.test'], { settings: () => ({ showSystem: true }) })).binds('romeo@im.test/orchard')
+  const bench = await pluginBench([version], ['romeo@im.test'], { settings: () => ({ showSystem: true }) })
+  const romeo = await bench.binds('romeo@im.test/orchard')
   expect(await romeo.asks('get', 'im.test', ask)).toContain(`<os>${process.platform}`)
 })
