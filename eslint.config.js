@@ -24,6 +24,8 @@ export default tseslint.config(
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
     rules: {
       ...style,
+      // Protocols are made of control characters that must be refused.
+      'no-control-regex': 'off',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-non-null-assertion': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
@@ -32,7 +34,9 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       // Several interfaces say "void or something": that is their meaning.
       '@typescript-eslint/no-invalid-void-type': 'off',
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', {
+        ignoreArrowShorthand: true, ignoreVoidOperator: true, ignoreVoidReturningFunctions: true
+      }],
       '@typescript-eslint/no-base-to-string': 'off',
       '@typescript-eslint/unified-signatures': 'off'
     }
@@ -43,8 +47,13 @@ export default tseslint.config(
     rules: { 'max-len': style['max-len'], semi: style.semi, eqeqeq: 'error' }
   },
   {
-    files: ['**/*.js', '**/*.mjs'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', Buffer: 'readonly', URL: 'readonly', setTimeout: 'readonly' } },
+    files: ['**/*.js', '**/*.mjs', '**/*.cjs'],
+    languageOptions: {
+      globals: {
+        module: 'writable', process: 'readonly', console: 'readonly',
+        Buffer: 'readonly', URL: 'readonly', setTimeout: 'readonly'
+      }
+    },
     rules: { 'max-len': style['max-len'], semi: style.semi }
   }
 )

@@ -6,11 +6,12 @@ import type { RunMode } from './admin/cli.js'
 import { Demo, type DemoOptions } from './admin/demo.js'
 import { openDemoStore } from './admin/demo-store.js'
 import { EXIT } from './admin/exit-codes.js'
+import { knownPlugins, pipelineOf } from './chosen-plugins.js'
 import { complaintText } from './config/fault.js'
 import { debugRooms } from './config/server-options.js'
 import { settingsOf, type ServerSettings } from './groups.js'
 import { explain } from './pipeline/explain.js'
-import { knownPlugins, pipelineOf, Server } from './server.js'
+import { Server } from './server.js'
 import { createLogs, type Logs } from './telemetry/pino-log.js'
 import { Networks } from './transport/networks.js'
 
@@ -63,7 +64,8 @@ function firstSignal(): Promise<void> {
 function logsOf({ values }: ServerSettings): Logs {
   const exempt = Networks.of(values.addressLimits.exempt)
   return createLogs({
-    level: values.server.logLevel, debugRooms: debugRooms(values.server.debug), format: values.server.logFormat, exempt: (ip) => exempt.has(ip)
+    level: values.server.logLevel, debugRooms: debugRooms(values.server.debug), format: values.server.logFormat,
+    exempt: (ip) => exempt.has(ip)
   })
 }
 

@@ -180,12 +180,12 @@ function writeVerdict(out: ByteWriter, verdict: Verdict): void {
       for (const session of verdict.sessions) out.hex(session, SESSION_BYTES)
       return
     case 'none':
-      return out.u8(1)
+      { out.u8(1); return }
     case 'reject':
-      if (verdict.why === 'gap') return out.u8(2)
+      if (verdict.why === 'gap') { out.u8(2); return }
       out.u8(3)
       out.text8(verdict.type)
-      return out.text8(verdict.condition)
+      { out.text8(verdict.condition); return }
     default:
       return verdict satisfies never
   }
@@ -212,9 +212,7 @@ function readVerdict(reader: ByteReader): Verdict {
 }
 
 /** What may never stand in an address, whatever PRECIS says: it would change the meaning of text around it. */
-// eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u0020\u007f"&'<>]/
-// eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u001f\u007f]/
 
 /**

@@ -6,6 +6,7 @@ import { HOLD, type OpenStream, type StanzaConsumer } from '../stream/open-strea
 import type { Deadlines } from '../stream/deadlines.js'
 import type { AccountRef } from '../storage/store.js'
 import type { Clock } from '../telemetry/clock.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { StreamClosedReason } from '../telemetry/reasons.js'
 import type { RawElement } from '../xml/raw.js'
 import { errorReply } from '../xmpp/error-stanza.js'
@@ -19,7 +20,11 @@ import type { LocalSession } from './sessions.js'
 import { HARD_FACTOR, SlowReader, type SlowBounds } from './slow-reader.js'
 import type { Slot } from './slot.js'
 
+/** What sessions count. */
+export type SessionMetrics = Pick<Metrics, 'stanzasIn' | 'stanzasOut'>
+
 export interface SessionParts {
+  readonly metrics: SessionMetrics
   readonly handler: SessionHandler
   readonly jids: JidCache
   readonly clock: Clock
@@ -140,6 +145,7 @@ export class ClientSession implements LocalSession, StanzaConsumer {
       this.#refuse(stanza, index, new StanzaError('modify', 'bad-request', `An id of more than ${ID_LENGTH_MAX} characters`))
       return
     }
+    this.#parts.metrics.stanzasIn.add(stanza.kind)
     const pending = this.#parts.handler.receive(this, stanza, index)
     if (pending !== undefined) void this.#wait(pending)
     if (this.#received - this.#handled.value >= UNHANDLED_MAX) this.#stream.hold(HOLD.window)
@@ -198,6 +204,7 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     const stream = this.#stream
     const { inside } = stanza
     const ready = stream.write(stanza.open(stream.form, to ?? stanza.to), inside, stanza.close)
+    this.#parts.metrics.stanzasOut.add(stanza.kind)
     this.#slow.wrote(inside.length)
     return ready
   }

@@ -41,7 +41,7 @@ export class BoshOutbox {
       this.#full = true
       this.#fullAt = this.#owner.now()
       this.#owner.watch(this.#fullAt + this.#bounds.slowMs)
-    }
+    } else if (this.#full && this.#bytes > this.#bounds.pendingBytesMax * HARD_FACTOR) this.#owner.watch(this.#owner.now())
     return !this.#full
   }
 

@@ -68,6 +68,7 @@ export class WriteQueue implements Flushable {
       this.#turn.add(this)
     }
     if (!this.#full && this.pendingBytes > this.#bounds.pendingBytesMax) this.#fill()
+    else if (this.#full && this.pendingBytes > this.#bounds.pendingBytesMax * HARD_FACTOR) this.#owner.watch(this.#owner.now())
     return !this.#full
   }
 

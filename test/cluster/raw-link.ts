@@ -2,7 +2,7 @@
 import { connect, type TLSSocket } from 'node:tls'
 import { makeCertificate, type LinkCertificate } from '../../src/cluster/certificate.js'
 import { FRAME, FRAME_BYTES_MAX, FrameReader, FrameWriter, type RawFrame } from '../../src/cluster/frames.js'
-import { acceptHandshake, dialHandshake, type HandshakeFacts, type HandshakeIo } from '../../src/cluster/handshake.js'
+import { dialHandshake, type HandshakeFacts, type HandshakeIo } from '../../src/cluster/handshake.js'
 import { decodeGoodbye, encodeHello, type Hello } from '../../src/cluster/link-frames.js'
 import { HybridClock } from '../../src/xmpp/hlc.js'
 import type { MemoryTables } from './memory-tables.js'
@@ -34,7 +34,8 @@ export class RawLink implements HandshakeIo {
   }
 
   static async dial(port: number, certificate: LinkCertificate | undefined): Promise<RawLink> {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...(certificate && { cert: certificate.cert, key: certificate.key }) })
+    const shown = certificate && { cert: certificate.cert, key: certificate.key }
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...shown })
     await new Promise<void>((resolve, reject) => {
       socket.once('secureConnect', () => resolve())
       socket.once('error', reject)
@@ -76,15 +77,15 @@ export class RawLink implements HandshakeIo {
 
 /** A node that is in the table and otherwise played by the test. */
 export class Impostor {
-  readonly certificate = makeCertificate('z.example')
-  private constructor(readonly hello: Hello, readonly facts: HandshakeFacts) {}
+  private constructor(readonly hello: Hello, readonly facts: HandshakeFacts, readonly certificate: LinkCertificate) {}
 
   /** @param change of what it says in HELLO */
   static async in(tables: MemoryTables, name = 'z.example', change: Partial<Hello> = {}): Promise<Impostor> {
-    const certificate = makeCertificate(name)
+    const certificate = await makeCertificate(name)
     const claimed = await tables.claim({
       hostname: name, secondary: undefined, password: 'z-password', port: 1, cpuUsage: 0, memUsage: 0, clusterName: 'test', bootNonce: 'z',
-      advertise: '127.0.0.1:1', hostId: 'h', strategy: 'broadcast', certSha256: certificate.sha256, protocolMin: 1, protocolMax: 1, version: '1'
+      advertise: '127.0.0.1:1', hostId: 'h', strategy: 'broadcast', certSha256: certificate.sha256,
+      protocolMin: 1, protocolMax: 1, version: '1'
     })
     if (claimed.outcome !== 'claimed') throw new Error(claimed.outcome)
     const { incarnation } = claimed.life
@@ -93,13 +94,12 @@ export class Impostor {
       keySource: 'rows', strategy: 'broadcast', advertise: '127.0.0.1:1', ...change
     }
     const facts: HandshakeFacts = {
-      frames, self: { name, incarnation, advertise: '127.0.0.1:1' }, clusterName: 'test', strategy: 'broadcast', password: 'z-password', secrets: [],
+      frames, self: { name, incarnation, advertise: '127.0.0.1:1' }, clusterName: 'test', strategy: 'broadcast',
+      password: 'z-password', secrets: [],
       row: async (other) => tables.byName.get(other), seen: () => undefined, replayed: () => false,
       positions: () => ({ received: [0, 0, 0, 0], granted: { route: 8_388_608, repl: 8_388_608 } })
     }
-    const impostor = new Impostor(hello, facts)
-    Object.assign(impostor, { certificate })
-    return impostor
+    return new Impostor(hello, facts, certificate)
   }
 
   /** Says HELLO with the right certificate and hears the answer. */
@@ -116,5 +116,3 @@ export class Impostor {
     return link
   }
 }
-
-export { acceptHandshake }

@@ -63,6 +63,21 @@ describe('suspicion', () => {
     expect(watch.suspects(9000)).toEqual([])
   })
 
+  test('D.5 a database that went back in time is answered by fencing again, not by believing it', () => {
+    const watch = new Membership('self')
+    beats(watch, 0, 2000, (at) => [row('b', at / 1000)])
+    watch.lost('b', 1)
+    watch.renewed(3000, 3001)
+    watch.read([row('b', 2, { state: 'fenced' })], 3001, 3002)
+    expect(watch.suspects(3002)).toEqual([])
+    watch.renewed(4000, 4001)
+    expect(watch.read([row('b', 1)], 4001, 4002)).toEqual([])
+    expect(watch.suspects(4002)).toMatchObject([{ hostname: 'b', beat: 1 }])
+    watch.renewed(5000, 5001)
+    watch.read([], 5001, 5002)
+    expect(watch.suspects(5002)).toEqual([]) // no row, nothing to fence
+  })
+
   test('§2 nobody is suspected for standing still while it is over already', () => {
     const watch = new Membership('self')
     expect(beats(watch, 0, 30_000, () => [row('b', 3, { state: 'left' }), row('c', 3, { state: 'fenced' })])).toBe(-1)
@@ -159,7 +174,9 @@ describe('the gate', () => {
     expect(made.serving(5001)).toBe(false)
   })
 
-  test.each([['a link', true, 1], ['no others in its view', false, 0]] as const)('§2 with %s it stays open when the database is away', (_why, others, links) => {
+  test.each([
+    ['a link', true, 1], ['no others in its view', false, 0]
+  ] as const)('§2 with %s it stays open when the database is away', (_why, others, links) => {
     const made = gate(others, links)
     expect(look(made, 0, 60_000)).toBe(true)
   })

@@ -222,6 +222,14 @@ describe('a slow client', () => {
     expect(stage.wire.ended).toBe(true)
   })
 
+  test('may fall behind as long as it takes some of it', async () => {
+    const stage = await scene()
+    fill(stage, 2000)
+    fill(stage, 2009)                                     // 14 bytes more, 5 taken
+    stage.rig.clock.advance(10_500)
+    expect(stage.wire.ended).toBe(false)
+  })
+
   test('for which far too much waits is closed at once', async () => {
     const stage = await scene()
     fill(stage, 4097)

@@ -1,13 +1,22 @@
 /** A client of bytes over TCP or TLS, for tests: collects text and waits for a piece of it. */
 import { connect } from 'node:net'
+import { StringDecoder } from 'node:string_decoder'
 import type { Socket } from 'node:net'
-import { connect as connectTls, TLSSocket } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 
 export const HDR = "<?xml version='1.0'?><stream:stream to='im.test' version='1.0' xml:lang='en' xmlns='jabber:client' " +
   "xmlns:stream='http://etherx.jabber.org/streams'>"
 
+const open = new Set<Socket>()
+
 export class ByteClient {
+  /** Ends what tests left open. */
+  static cutAll(): void {
+    for (const socket of open) socket.destroy()
+    open.clear()
+  }
+
   text = ''
   ended = false
   closed = false
@@ -26,7 +35,7 @@ export class ByteClient {
   }
 
   static async connectTls(port: number, options: ConnectionOptions = {}): Promise<ByteClient> {
-    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, allowHalfOpen: true, ...options })
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options })
     await new Promise<void>((resolve, reject) => { socket.once('secureConnect', resolve).once('error', reject) })
     return new ByteClient(socket)
   }
@@ -65,16 +74,18 @@ export class ByteClient {
 
   async startTls(): Promise<void> {
     const plain = this.#socket
-    plain.removeAllListeners()
-    const secure = new TLSSocket(plain, { isServer: false, rejectUnauthorized: false })
+    plain.removeAllListeners('data')
+    plain.pause()
+    const secure = connectTls({ socket: plain, rejectUnauthorized: false })
     this.#socket = secure
     this.#listen(secure)
-    await new Promise<void>((resolve, reject) => { secure.once('secure', () => resolve()).once('error', reject) })
+    await new Promise<void>((resolve, reject) => { secure.once('secureConnect', () => resolve()).once('error', reject) })
   }
 
   #listen(socket: Socket): void {
-    socket.setEncoding('utf8')
-    socket.on('data', (data) => { this.text += String(data); this.#changed() })
+    open.add(socket)
+    const decoder = new StringDecoder('utf8')
+    socket.on('data', (data: Buffer) => { this.text += decoder.write(data); this.#changed() })
     socket.on('end', () => { this.ended = true; this.#changed() })
     socket.on('error', () => {})
     socket.on('close', () => { this.closed = true; this.#changed() })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
 import { Jid, JidCache, JidError, parseJid, prepareDomain, prepareLocal, prepareResource } from '../../src/xmpp/jid.js'
 
 const text = (input: string): string => parseJid(input).toString()
@@ -161,6 +162,29 @@ function attempt(run: () => string): string | undefined {
     return undefined
   }
 }
+
+describe('any text', () => {
+  const stable = (input: string): void => {
+    const once = attemptJid(input)
+    if (once !== undefined) expect(text(once)).toBe(once)
+  }
+  const attemptJid = (input: string): string | undefined => {
+    try {
+      return text(input)
+    } catch (error) {
+      if (error instanceof JidError) return undefined
+      throw error
+    }
+  }
+  const parts = fc.string({ unit: 'binary', maxLength: 8 })
+  const labels = fc.array(fc.string({ unit: 'grapheme', maxLength: 6 }), { minLength: 1, maxLength: 3 }).map((all) => all.join('.'))
+
+  test('is an address that stays what it is when parsed again, or a JidError', () => {
+    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 20 }), stable), { numRuns: 2000 })
+    fc.assert(fc.property(parts, labels, parts, (local, domain, resource) => stable(`${local}@${domain}/${resource}`)), { numRuns: 2000 })
+    fc.assert(fc.property(fc.stringMatching(/^[a-zA-Z0-9.@/:[\]-]{0,20}$/), stable), { numRuns: 2000 })
+  })
+})
 
 describe('a JidCache', () => {
   test('gives the same Jid again, forgets the oldest, and keeps no failures', () => {

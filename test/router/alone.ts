@@ -1,6 +1,6 @@
 /** One node by itself: a mesh without others and a strategy that has nobody to ask. */
-import type { Mesh } from './envelope.js'
-import type { NodeRef, Strategy } from './strategy.js'
+import type { Mesh } from '../../src/router/envelope.js'
+import type { NodeRef, Strategy } from '../../src/router/strategy.js'
 
 export function aloneMesh(self: NodeRef): Mesh {
   return {

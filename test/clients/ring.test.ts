@@ -1,0 +1,80 @@
+/**
+ * Third-party clients against two node processes: seven clients in a ring, each with the next, one partner on each node;
+ * both strategies, without TLS and with it.
+ */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freshDatabase } from '../databases.js'
+import { Cluster, type StrategyName } from '../support/cluster.js'
+import type { Door, Driver } from './driver.js'
+import { play } from './play.js'
+import { requireSlixmpp, SlixmppDriver } from './slixmpp-driver.js'
+import { StanzaDriver } from './stanza-driver.js'
+import { BrowserDesk, StropheDriver } from './strophe-driver.js'
+import { trust } from './trust.js'
+import { XmppClientDriver } from './xmpp-client-driver.js'
+
+let desk: BrowserDesk
+
+const RING: readonly (() => Driver)[] = [
+  () => new XmppClientDriver('tcp'),
+  () => new StanzaDriver('bosh'),
+  () => new StropheDriver('websocket', () => desk),
+  () => new SlixmppDriver(),
+  () => new StropheDriver('bosh', () => desk),
+  () => new XmppClientDriver('websocket'),
+  () => new StanzaDriver('websocket')
+]
+const PAIRS = RING.map((first, i) => ({ first, second: RING[(i + 1) % RING.length] ?? first, i }))
+const MODES = ['plain', 'tls'] as const
+type Mode = (typeof MODES)[number]
+
+const accountOf = (side: 'a' | 'b', i: number, mode: Mode): string => `${side}${i}-${mode}`
+const certificateOf = (cluster: Cluster, node: number): string =>
+  join(cluster.dir, cluster.node(node).name, 'certs', 'self-made-certificate.pem')
+
+beforeAll(async () => {
+  requireSlixmpp()
+  desk = await BrowserDesk.open()
+}, 60_000)
+afterAll(() => desk?.close())
+
+describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('with %s', (strategy) => {
+  let cluster: Cluster
+  let distrust: (() => void) | undefined
+
+  beforeAll(async () => {
+    const accounts = PAIRS.flatMap(({ i }) => MODES.flatMap((mode) => [accountOf('a', i, mode), accountOf('b', i, mode)]))
+    cluster = await Cluster.of({ nodes: 2, database: await freshDatabase('sqlite'), strategy, accounts })
+    distrust = trust([0, 1].map((n) => readFileSync(certificateOf(cluster, n), 'utf8')))
+  }, 90_000)
+  afterAll(async () => {
+    distrust?.()
+    await cluster?.end()
+  })
+
+  const doorOf = (node: number, security: Door['security']): Door =>
+    ({ ports: cluster.node(node).ports, security, certificate: certificateOf(cluster, node) })
+
+  describe.each<[Mode]>([['plain'], ['tls']])('%s', (mode) => {
+    let plays: Promise<void>[] = []
+
+    // All pairs at once: they share nothing but the nodes.
+    beforeAll(() => {
+      plays = PAIRS.map(({ first, second, i }) => play(
+        { driver: first(), door: doorOf(0, mode === 'tls' ? 'starttls' : 'plain'), account: named(accountOf('a', i, mode)) },
+        { driver: second(), door: doorOf(1, mode === 'tls' ? 'direct' : 'plain'), account: named(accountOf('b', i, mode)) }
+      ))
+      for (const one of plays) one.catch(() => {})
+    })
+
+    test.each(PAIRS.map(({ first, second, i }) => [first().journal.owner, second().journal.owner, i] as const))(
+      '%s with %s: they meet, see each other, talk and part (RFC 6121 §2-§5, RFC 7395, XEP-0206)',
+      async (_first, _second, i) => { await expect(plays[i]).resolves.toBeUndefined() },
+      90_000
+    )
+  })
+})
+
+const named = (user: string): { user: string, domain: string, password: string } => ({ user, domain: 'localhost', password: 'secret' })

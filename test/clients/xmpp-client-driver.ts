@@ -1,0 +1,86 @@
+/** @xmpp/client over TCP (plain, STARTTLS, direct TLS) and over WebSocket. */
+import { client, xml, type XmppClient } from '@xmpp/client'
+import type { Element } from 'ltx'
+import { WebSocket } from 'ws'
+import { Journal, presenceSeen, type Account, type Contact, type Door, type Driver, type Show } from './driver.js'
+
+const NS_ROSTER = 'jabber:iq:roster'
+
+export class XmppClientDriver implements Driver {
+  readonly journal: Journal
+  #xmpp: XmppClient | undefined
+
+  constructor(readonly over: 'tcp' | 'websocket') {
+    this.journal = new Journal(`@xmpp/client over ${over}`)
+    // The library takes the platform's WebSocket, and Node has one from version 22 on.
+    if (over === 'websocket') Object.assign(globalThis, { WebSocket })
+  }
+
+  async login(door: Door, { user, domain, password }: Account): Promise<string> {
+    const xmpp = client({ service: serviceOf(this.over, door), domain, username: user, password })
+    this.#xmpp = xmpp
+    xmpp.on('error', () => {})
+    xmpp.on('stanza', (stanza: Element) => { this.#saw(stanza) })
+    // There is no switch for it: the library uses STARTTLS wherever it is offered.
+    if (door.security === 'plain') xmpp.prependListener('element', withoutTls)
+    const jid = await xmpp.start()
+    xmpp.reconnect.stop()
+    await this.roster()
+    await xmpp.send(xml('presence'))
+    return jid.toString()
+  }
+
+  async roster(): Promise<readonly Contact[]> {
+    const query = await this.#live.iqCaller.get(xml('query', { xmlns: NS_ROSTER }))
+    return (query?.getChildren('item') ?? []).map(({ attrs }) => ({ jid: String(attrs['jid']), subscription: String(attrs['subscription']) }))
+  }
+
+  async subscribe(bare: string): Promise<void> {
+    await this.#live.send(xml('presence', { to: bare, type: 'subscribe' }))
+  }
+
+  async accept(bare: string): Promise<void> {
+    await this.#live.send(xml('presence', { to: bare, type: 'subscribed' }))
+  }
+
+  async setShow(show: Show, status: string): Promise<void> {
+    await this.#live.send(xml('presence', {}, xml('show', {}, show), xml('status', {}, status)))
+  }
+
+  async send(to: string, body: string): Promise<void> {
+    await this.#live.send(xml('message', { to, type: 'chat' }, xml('body', {}, body)))
+  }
+
+  async leave(): Promise<void> {
+    await this.#live.stop()
+  }
+
+  async end(): Promise<void> {
+    await this.#xmpp?.stop()
+  }
+
+  get #live(): XmppClient {
+    if (this.#xmpp === undefined) throw new Error('not logged in')
+    return this.#xmpp
+  }
+
+  #saw(stanza: Element): void {
+    const { from = '', type } = stanza.attrs as { from?: string, type?: string }
+    const body = stanza.getChildText('body')
+    if (stanza.is('message') && body !== null) this.journal.saw({ what: 'message', from, body })
+    if (!stanza.is('presence')) return
+    this.journal.saw(presenceSeen(from, type, stanza.getChildText('show') ?? '', stanza.getChildText('status') ?? ''))
+  }
+}
+
+function serviceOf(over: 'tcp' | 'websocket', { ports, security }: Door): string {
+  if (over === 'websocket') {
+    return security === 'plain' ? `ws://localhost:${ports.http}/xmpp-websocket` : `wss://localhost:${ports.https}/xmpp-websocket`
+  }
+  return security === 'direct' ? `xmpps://localhost:${ports.c2sTls}` : `xmpp://localhost:${ports.c2s}`
+}
+
+function withoutTls(element: Element): void {
+  const offer = element.getChild('starttls')
+  if (offer !== undefined && element.is('features')) element.remove(offer)
+}
