@@ -133,12 +133,16 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     }
     const lang = attrs['xml:lang'] ?? this.#stream.lang         // RFC 6120 §4.7.4
     const head = { kind, to, from: this.#stamp(kind, type), id, type, lang }
+    if (element.reserved === true) {                            // RFC 6120 §8.4
+      this.#refuse(Stanza.of(head), index, new StanzaError('modify', 'not-acceptable', 'Elements of streams inside a stanza'))
+      return
+    }
     this.#receive(Stanza.ofBytes(head, element.children, element.inside), index)
   }
 
   #receive(stanza: Stanza, index: number): void {
     if (stanza.id !== undefined && stanza.id.length > ID_LENGTH_MAX) {
-      this.#refuseId(stanza, index)
+      this.#refuse(stanza, index, new StanzaError('modify', 'bad-request', `An id of more than ${ID_LENGTH_MAX} characters`))
       return
     }
     this.#parts.metrics.stanzasIn.add(stanza.kind)
@@ -182,8 +186,8 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     return kind === 'presence' && isSubscription(type) ? this.account.jid : this.jid
   }
 
-  #refuseId(stanza: Stanza, index: number): void {
-    const reply = errorReply(stanza, new StanzaError('modify', 'bad-request', `An id of more than ${ID_LENGTH_MAX} characters`))
+  #refuse(stanza: Stanza, index: number, error: StanzaError): void {
+    const reply = errorReply(stanza, error)
     if (reply !== undefined) this.deliver(reply, this.jid)
     this.handled(index)
   }

@@ -115,7 +115,7 @@ async function passed(answer: RegExp | undefined, hostile: Hostile): Promise<voi
   if (answer === undefined) return silent(hostile)
   const { inbox } = hostile.wire
   await inbox.until(() => answer.test(inbox.text) || undefined, String(answer))
-  inbox.elements.splice(0)
+  expect(inbox.elements.splice(0).filter((e) => e.attrs['type'] === 'error').map(String)).toEqual([])
   expect(inbox.errors.map(String)).toEqual([])
 }
 

@@ -27,7 +27,7 @@ export interface StageSpec {
 /** A hostile connection in the state that its row begins in. */
 export interface Hostile {
   readonly wire: Wire
-  /** Full address, '' before a resource is bound. */
+  /** Full address, bare while no resource is bound, '' before login. */
   readonly jid: string
 }
 
@@ -84,7 +84,7 @@ export class Stage {
     if (state === 'PRE') return { wire, jid: '' }
     await authenticate(wire, user)
     await greet(wire)
-    if (state === 'AUTH') return { wire, jid: '' }
+    if (state === 'AUTH') return { wire, jid: `${user}@${DOMAIN}` }
     return { wire, jid: await bindAndShow(wire, `r${++this.#resources}`) }
   }
 

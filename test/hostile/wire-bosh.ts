@@ -45,7 +45,7 @@ class BoshWire implements Wire {
 
   /** Without a way to hang up the session is ended politely, but nobody listens. */
   cut(): void {
-    if (this.inbox.ending === undefined || this.#refused) this.#post(" type='terminate'", new Uint8Array())
+    if (this.inbox.ending === undefined && this.#sid !== '') this.#post(" type='terminate'", new Uint8Array())
     this.inbox.ended({ closeTag: false })
   }
 
@@ -73,7 +73,10 @@ class BoshWire implements Wire {
     this.#open--
     this.inbox.text += text
     if (this.inbox.ending !== undefined) return this.#rest()
-    if (status !== 200) return this.#over({ closeTag: false, condition: String(status) })
+    if (status !== 200) {
+      this.#refused = true
+      return this.#over({ closeTag: false, condition: String(status) })
+    }
     const body = parse(text)
     const attrs = body.attrs as Record<string, string>
     if (attrs['sid'] !== undefined) this.#sid = attrs['sid']

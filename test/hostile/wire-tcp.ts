@@ -58,6 +58,8 @@ export class TcpWire implements Wire {
   secure(socket: Socket): void {
     this.#socket.removeAllListeners('data').removeAllListeners('close').removeAllListeners('end')
     this.#socket = socket
+    this.#closeTag = false
+    this.#parse()
     this.#listen(socket)
   }
 

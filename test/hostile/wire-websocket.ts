@@ -12,6 +12,7 @@ class WebSocketWire implements Wire {
   readonly inbox = new Inbox()
   readonly #ws: WebSocket
   #closeTag = false
+  #closing = false
 
   constructor(ws: WebSocket) {
     this.#ws = ws
@@ -39,7 +40,7 @@ class WebSocketWire implements Wire {
 
   close(): void {
     this.#ws.send(`<close xmlns='${FRAMING}'/>`)
-    void this.inbox.until(() => this.#closeTag || undefined, '<close/>').then(() => { this.#ws.close() }, () => {})
+    this.#closing = true
   }
 
   cut(): void {
@@ -50,8 +51,10 @@ class WebSocketWire implements Wire {
     this.inbox.text += text
     const element: Element = parse(text)
     if (element.is('open', FRAMING)) return this.inbox.opened(element.attrs as Record<string, string>)
-    if (element.is('close', FRAMING)) this.#closeTag = true
-    else this.inbox.arrived(element)
+    if (element.is('close', FRAMING)) {
+      this.#closeTag = true
+      if (this.#closing) this.#ws.close()
+    } else this.inbox.arrived(element)
   }
 }
 

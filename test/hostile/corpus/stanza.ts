@@ -50,7 +50,11 @@ export const STANZA_ROWS: readonly Row[] = [
   row('T24', 'a domain that is not there is not found', 'RFC 6120 §10.4.3, §8.3.3.16', each({
     'no such domain': message("to='juliet@no-such-domain.invalid'")
   }, XE('cancel', 'remote-server-not-found'))),
-  row('T27', 'presence to nobody is dropped', 'RFC 6121 §8.5.1', each(Object.fromEntries(
-    ['', 'unavailable', 'subscribe', 'subscribed', 'unsubscribe', 'unsubscribed'].map((type) =>
-      [type === '' ? 'available' : type, `<presence{ns} id='x' to='nobody@im.test'${type === '' ? '' : ` type='${type}'`}/>`])), DROP))
+  row('T27', 'presence to nobody is dropped; what is about subscriptions changes the sender\'s own roster', 'RFC 6121 §8.5.1, §3.1.2', {
+    cases: ['', 'unavailable', 'subscribe', 'subscribed', 'unsubscribe', 'unsubscribed'].map((type) => ({
+      what: type === '' ? 'available' : type,
+      send: `<presence{ns} id='x' to='nobody@im.test'${type === '' ? '' : ` type='${type}'`}/>`,
+      expect: type.includes('subscribe') ? pass(undefined, /<item jid=["']nobody@im.test["']/) : DROP
+    }))
+  })
 ]

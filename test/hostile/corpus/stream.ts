@@ -62,8 +62,8 @@ export const STREAM_ROWS: readonly Row[] = [
   }),
   row('S10', 'prefixes are free', 'RFC 6120 §4.8.2, §4.8.5; ours', {
     cases: each({
-      's:': "<s:stream to='im.test' version='1.0' xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>",
-      'no prefix': "<stream to='im.test' version='1.0' xmlns='http://etherx.jabber.org/streams'>"
+      's:': "<s:stream to='im.test' version='1.0' xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'></s:stream>",
+      'no prefix': "<stream to='im.test' version='1.0' xmlns='http://etherx.jabber.org/streams'></stream>"
     }, pass(undefined, FEATURES))
   }),
   row('S11', 'HTTP is not well-formed', 'RFC 6120 §11.3', { cases: each({ GET: 'GET / HTTP/1.1\r\n\r\n' }, XML('not-well-formed')) }),
