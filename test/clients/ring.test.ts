@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readFileSync } from 'node:fs'
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import { join } from 'node:path'
 import { freshDatabase } from '../databases.js'
 import { Cluster, type StrategyName } from '../support/cluster.js'
@@ -14,6 +15,9 @@ import { StanzaDriver } from './stanza-driver.js'
 import { BrowserDesk, StropheDriver } from './strophe-driver.js'
 import { trust } from './trust.js'
 import { XmppClientDriver } from './xmpp-client-driver.js'
+
+// `localhost` has two addresses: on a busy machine the quarter of a second that Node gives to each is too short.
+setDefaultAutoSelectFamilyAttemptTimeout(5_000)
 
 let desk: BrowserDesk
 

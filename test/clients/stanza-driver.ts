@@ -5,6 +5,7 @@ import { Journal, presenceSeen, type Account, type Contact, type Door, type Driv
 export class StanzaDriver implements Driver {
   readonly journal: Journal
   #agent: Agent | undefined
+  #over = false
 
   constructor(readonly over: 'websocket' | 'bosh') {
     this.journal = new Journal(`stanza over ${over}`)
@@ -19,6 +20,7 @@ export class StanzaDriver implements Driver {
         : { bosh: `http${s}://localhost:${port}/http-bind`, websocket: false }
     })
     this.#agent = agent
+    agent.once('disconnected', () => { this.#over = true })
     agent.on('presence', ({ from = '', type, show, status }) => { this.journal.saw(presenceSeen(from, type, show, status)) })
     agent.on('message', ({ from = '', body }) => { if (body !== undefined) this.journal.saw({ what: 'message', from, body }) })
     await new Promise<void>((done, failed) => {
@@ -59,8 +61,7 @@ export class StanzaDriver implements Driver {
   }
 
   async end(): Promise<void> {
-    this.#agent?.removeAllListeners('message')
-    this.#agent?.disconnect()
+    if (!this.#over) this.#agent?.disconnect()
   }
 
   get #live(): Agent {
