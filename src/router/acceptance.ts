@@ -78,6 +78,11 @@ export class Acceptance {
     this.#parking.releaseAll()
   }
 
+  /** The devices that stanzas waited for are gone, and nobody waits for this life's answers. */
+  fenced(): void {
+    this.#parking.clear()
+  }
+
   get parked(): number {
     return this.#parking.size
   }

@@ -43,6 +43,13 @@ export class AskTable {
     }
   }
 
+  /** The life that asked is over: answers to it find nothing. */
+  fenced(): void {
+    const questions = [...this.#open]
+    this.#open.clear()
+    for (const [ask, { asker }] of questions) asker.gone(ask)
+  }
+
   lost(node: NodeRef): void {
     for (const [ask, question] of this.#open) {
       if (!isOver(question.node, node)) continue

@@ -98,6 +98,14 @@ export class Asks {
     }
   }
 
+  /** This life is over, and with it the sessions that sent these. */
+  fenced(): void {
+    for (const lane of this.#lanes()) {
+      for (const { bytes } of [...lane.open.splice(0), ...lane.waiting.splice(0)]) this.#deps.pressure.closed(lane.osid, bytes)
+    }
+    this.#origins.clear()
+  }
+
   /** Nothing is open: what this node has answers at once, and mostly that is all. No lane is made for it. */
   #first(stanza: OpenStanza): void {
     if (!isForDevices(stanza.stanza, stanza.address.resource) && stanza.audience === '') {
@@ -296,6 +304,7 @@ export class Asks {
   }
 
   #stored(lane: Lane, stanza: OpenStanza, row: number | undefined): void {
+    if (!lane.open.includes(stanza)) return      // this life ended meanwhile; the row waits for the next login
     if (row === undefined || row === 0) {
       this.#settle(lane, stanza, row === 0 ? undefined : new StanzaError('cancel', 'service-unavailable'))
       return

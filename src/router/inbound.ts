@@ -79,6 +79,12 @@ export class Inbound {
     this.#looking = undefined
   }
 
+  /** What waits was sent to a life of ours that is over. */
+  fenced(): void {
+    this.#lines.clear()
+    this.look()
+  }
+
   stop(): void {
     this.#looking?.()
   }

@@ -66,6 +66,12 @@ export class Parking<T extends { readonly address: Jid }> {
     for (const [account, lot] of [...this.#lots]) if (lot.closers.size === 0) this.#release(account, lot)
   }
 
+  /** Whoever waits hears nothing. */
+  clear(): void {
+    this.#lots.clear()
+    this.#size = 0
+  }
+
   #release(account: string, lot: Lot<T>): void {
     // What comes in meanwhile stands behind those that wait: the lot stays until it is empty.
     for (let next = lot.waiting.shift(); next !== undefined; next = lot.waiting.shift()) {
