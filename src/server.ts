@@ -86,6 +86,7 @@ export class Server {
   /** Drains: no new clients, the others are told to go, the row says `left`. */
   async stop(): Promise<void> {
     this.#health.setWaiting('stopping')
+    this.#health.stop()
     await this.#mesh?.drain().catch((error: unknown) => this.#log.warn({ error: String(error) }, 'node.drain-unwritten'))
     await this.#doors?.pause()
     this.#sessions.shutdown()
@@ -122,6 +123,7 @@ export class Server {
     const services = this.#doors?.services(this.#name) ?? {}
     await mesh.up(services)
     this.#health.setReady()
+    this.#health.watch('cluster', () => mesh.problems())
     this.#log.info({ node: this.#name, version, services, strategy: this.#strategy?.name }, 'node.ready')
   }
 
@@ -158,10 +160,7 @@ export class Server {
     const services = {
       store: open.store, clock, log: logs.room('plugins'), server: accounts, caches, settings: (group: object) => pluginSettings.get(group)
     }
-    const router: Router = createRouter({
-      pipeline, services, domains, sessions: this.#sessions, mesh, strategy, stableLog: offLog, hlc,
-      onGate: (may) => { this.#health.set('cluster', may ? 'ok' : 'degraded', may ? '' : 'cut off from the database and all nodes: no client is served') }
-    })
+    const router: Router = createRouter({ pipeline, services, domains, sessions: this.#sessions, mesh, strategy, stableLog: offLog, hlc })
     mesh.onNotice((kind, subject) => { accounts.notice(kind, subject) })
     const tlsRequired = new Map(hosts.map(({ domain, tlsRequired: own }) => [domain, own ?? values.stream.vhostTlsRequired]))
     const accept: Accept = (transport) => door(transport)
