@@ -52,7 +52,6 @@ export interface Assembly {
 const JIDS_MAX = 50_000
 /** A slow client is told by its session first; its transport waits that much longer before it cuts, milliseconds. */
 const SLOW_GRACE_MS = 5_000
-const CUT_OFF = 'cut off from the database and from all nodes: no client is served'
 
 interface Host {
   readonly domain: string
@@ -78,7 +77,7 @@ interface Engine {
 }
 
 async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]): Promise<Engine> {
-  const { settings, found, logs, version, clock, hlc, health, sessions, open: { store, cluster, values: drawn }, mesh } = ground
+  const { settings, found, logs, version, clock, hlc, sessions, open: { store, cluster, values: drawn }, mesh } = ground
   const { server, session, stream } = settings.values
   const log = logs.room('session')
   const pipeline = pipelineOf(found, settings)
@@ -97,8 +96,7 @@ async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]
     store, clock, log: logs.room('plugins'), server: accounts, caches, settings: (group: object) => options.get(group)
   }
   const router: Router = createRouter({
-    pipeline, services, domains, sessions, mesh, strategy, stableLog: offLog, hlc,
-    onGate: (may) => { health.set('cluster', may ? 'ok' : 'degraded', may ? '' : CUT_OFF) }
+    pipeline, services, domains, sessions, mesh, strategy, stableLog: offLog, hlc
   })
   mesh.onNotice((kind, subject) => { accounts.notice(kind, subject) })
   return { router, accounts, credentials }

@@ -68,6 +68,7 @@ export class Server {
   /** Drains: no new clients, the others are told to go, the row says `left`. */
   async stop(): Promise<void> {
     this.#health.setWaiting('stopping')
+    this.#health.stop()
     await this.#mesh?.drain().catch((error: unknown) => this.#log.warn({ error: String(error) }, 'node.drain-unwritten'))
     await this.#rooms?.doors.pause()
     this.#sessions.shutdown()
@@ -109,6 +110,7 @@ export class Server {
     const services = doors.services(this.#name)
     await mesh.up(services)
     this.#health.setReady()
+    this.#health.watch('cluster', () => mesh.problems())
     this.#log.info({ node: this.#name, version, services, strategy: strategy.name }, 'node.ready')
   }
 

@@ -19,6 +19,10 @@ export interface BeatParts {
   readonly clusterName: string
   readonly life: TableLife
   links(): number
+  /** When a link that stands was last known to work. */
+  provenAt(): number
+  /** The view has other nodes. */
+  others(): boolean
   events(events: readonly MemberEvent[]): void
   /** A life that we have fenced. */
   suspect(row: NodeRow): void
@@ -85,7 +89,13 @@ export class Beat {
     return open
   }
 
+  /** Links came, went or answered. */
+  linked(): void {
+    this.gate.linked(this.parts.provenAt(), this.parts.others())
+  }
+
   ponged(sentAt: number): void {
+    this.linked()
     this.gate.ponged(sentAt)
     this.serving()
   }

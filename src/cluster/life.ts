@@ -87,6 +87,8 @@ export class Life {
     this.#beat = new Beat({
       tables: parts.tables, clock, log: parts.log, clusterName: settings.clusterName, life: claimed.life,
       links: () => this.linkedPeers().length,
+      provenAt: () => Math.max(...this.peers().map((peer) => peer.provenAt)),
+      others: () => this.#peers.size > 0,
       events: (events) => events.forEach((event) => this.#member(event)),
       suspect: (row) => this.#fence(row),
       notice: (kind, subject) => this.#notice(kind, subject),
@@ -228,7 +230,7 @@ export class Life {
       for (const peer of this.#peers.values()) peer.ping()
     }
     this.#links.tick()
-    const ping = now - this.#pingedAt >= PING_EVERY_MS
+    const ping = now - this.#pingedAt >= PING_EVERY_MS || this.#beat.gate.doubtful(now)
     if (ping) this.#pingedAt = now
     for (const peer of this.#peers.values()) {
       if (ping) peer.ping()
@@ -340,7 +342,7 @@ export class Life {
 
   #linksChanged(): void {
     const linked = this.linkedPeers()
-    this.#beat.gate.linked(linked.length, this.#peers.size > 0)
+    this.#beat.linked()
     const known: readonly PeerAddress[] = linked.map((peer) => ({ ...peer.node, advertise: peer.advertise }))
     for (const peer of linked) peer.say(encodePeers(this.frames, known))
   }

@@ -45,8 +45,11 @@ class Connection {
   readonly pings = new Fifo<{ readonly token: number; readonly sentAt: number }>()
   silentMs = SILENT_MS
 
-  /** @param dialler name of the node that dialled */
-  constructor(readonly link: Link, readonly dialler: string, private readonly metrics: ClusterMetrics) {}
+  /**
+   * @param dialler name of the node that dialled
+   * @param provenAt when it was last known to work: READY, or the sending of the latest PING that was answered
+   */
+  constructor(readonly link: Link, readonly dialler: string, public provenAt: number, private readonly metrics: ClusterMetrics) {}
 
   write(frame: Buffer): void {
     const lane = LANE_NAMES[frame[LANE_AT] ?? 0] ?? 'none'
@@ -89,13 +92,18 @@ export class Peer {
     return this.#connection !== undefined
   }
 
+  /** When the present link was last known to work; minus infinity without one. */
+  get provenAt(): number {
+    return this.#connection?.provenAt ?? Number.NEGATIVE_INFINITY
+  }
+
   get dialler(): string | undefined {
     return this.#connection?.dialler
   }
 
   /** Takes a READY connection in place of the present one. */
   attach(link: Link, dialler: string, theirs: Positions): LinkHandler {
-    const connection = new Connection(link, dialler, this.parts.metrics)
+    const connection = new Connection(link, dialler, this.parts.clock.now(), this.parts.metrics)
     const former = this.#connection
     this.#connection = connection
     this.linkedOnce = true
@@ -226,6 +234,7 @@ export class Peer {
       connection.pings.shift()
       if (ping.token !== token) continue
       this.roundTripMs = this.parts.clock.now() - ping.sentAt
+      connection.provenAt = Math.max(connection.provenAt, ping.sentAt)
       this.parts.ponged(ping.sentAt)
     }
     connection.silentMs = SILENT_MS

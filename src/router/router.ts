@@ -40,10 +40,6 @@ export interface RouterDeps {
   readonly abroad?: Destination
   /** 32 hexadecimal digits for this life of the node; drawn when absent. */
   readonly life?: string
-  /** The isolation rule shut (false) or opened the gate. */
-  readonly onGate?: (open: boolean) => void
-  /** This life is over; every client has been dropped. */
-  readonly onFenced?: () => void
 }
 
 export interface RouterFacts {
@@ -128,16 +124,15 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
         parts.acceptance.ungate()
         clients.ungate()
       }
-      deps.onGate?.(open)
     },
     fenced: () => {
       sessions.abort('fenced')
+      clients.fenced()
       parts.inbound.stop()
       parts.asks.reset()
       parts.table.reset()
       parts.acceptance.reset()
       services.caches.clear()
-      deps.onFenced?.()
     }
   })
 }
@@ -213,6 +208,11 @@ class ClientStanzas implements SessionHandler {
   /** This node may serve again. */
   ungate(): void {
     for (const go of this.#gated.splice(0)) go()
+  }
+
+  /** What was read and not entered goes with its sessions: a later life must not speak for them. */
+  fenced(): void {
+    this.#gated = []
   }
 
   async #finish(cause: Cause, stanza: Stanza, done: Promise<void>): Promise<void> {

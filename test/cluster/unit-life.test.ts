@@ -53,6 +53,11 @@ class Wire {
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
+  /** Nothing passes and nothing says so. */
+  stall(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause()
+  }
+
   cut(): void {
     this.#cut = true
     for (const socket of this.#sockets) socket.destroy()
@@ -398,6 +403,17 @@ describe('a cut link', () => {
     await pass(250)
     expect([a.arrived.gates, b.arrived.gates]).toEqual([[false, true], [false, true]])
     expect([...a.arrived.nodes, ...b.arrived.nodes].every(({ change }) => change === 'up')).toBe(true)
+  })
+
+  test('§2 isolation: links that stand and carry nothing do not count, with the database away it stops serving within 5 s', async () => {
+    const [a, b] = await pair()
+    wires.forEach((wire) => wire.stall())
+    tables.away = true
+    await pass(3500)
+    expect([a.mesh.serving(), b.mesh.serving()]).toEqual([true, true])
+    await pass(2000)
+    expect([linked(a, b.mesh.self.name), linked(b, a.mesh.self.name)]).toEqual([true, true])
+    expect([a.mesh.serving(), b.mesh.serving()]).toEqual([false, false])
   })
 })
 

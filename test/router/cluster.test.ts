@@ -359,6 +359,33 @@ describe('asks (D.7b)', () => {
   })
 })
 
+describe('the end of this life', () => {
+  test('what was read and not let in, what waits here and what was asked is over with it: the next life says nothing of it (I8)', async () => {
+    const net = cluster(['a', 'b'])
+    const romeo = await online(net, 'a', 'romeo@im.test/orchard')
+    const juliet = await online(net, 'b', 'juliet@im.test/balcony')
+    const a = net.node('a')
+    await a.rig.sends(romeo, say('asked and not answered'))
+    a.serving = false
+    void a.rig.writes(romeo, say('read while the gate was shut'))
+    await net.node('b').rig.sends(juliet, say('to a node that does not serve', 'romeo@im.test'))
+    await net.settle()
+    juliet.got()
+    expect(a.rig.router.facts().parked).toBe(1)
+
+    a.handlers?.fenced()
+    net.node('b').view.delete('a')
+    net.node('b').handlers?.node('lost', a.ref)
+    expect(a.rig.router.facts()).toMatchObject({ open: 0, openBytes: 0, asks: 0, parked: 0, viewWaits: 0 })
+    a.serving = true
+    a.sent.length = 0
+    a.handlers?.gate(true)
+    net.clock.advance(REPEAT_MS * 2)
+    await net.settle()
+    expect([a.sent, juliet.got(), romeo.got()]).toEqual([[], [], []])
+  })
+})
+
 describe('backpressure', () => {
   test('a full channel pauses the sender; when that lasts, senders are answered wait before anything is sent', async () => {
     const net = cluster(['a', 'b'])
