@@ -79,6 +79,7 @@ const forbidden = (): StanzaError => new StanzaError('auth', 'forbidden')
 export default plugin({
   id: NS,
   xep: { number: 12, version: '2.0', title: 'Last Activity' },
+  after: ['msgoffline', 'presence-state', 'presence-subscription'],        // nobody waits for what is only noted
   disco: [NS],
   iq: {
     host: [get(NS, 'query', (_, { server }) => xml('query', { xmlns: NS, seconds: seconds(server.upMs()) }))], // §5
