@@ -33,9 +33,10 @@ export class RawLink implements HandshakeIo {
     })
   }
 
-  static async dial(port: number, certificate: LinkCertificate | undefined): Promise<RawLink> {
+  /** @param localAddress of 127.0.0.0/8, to be told apart from other strangers */
+  static async dial(port: number, certificate: LinkCertificate | undefined, localAddress = '127.0.0.1'): Promise<RawLink> {
     const shown = certificate && { cert: certificate.cert, key: certificate.key }
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...shown })
+    const socket = connect({ host: '127.0.0.1', port, localAddress, rejectUnauthorized: false, ...shown })
     await new Promise<void>((resolve, reject) => {
       socket.once('secureConnect', () => resolve())
       socket.once('error', reject)
