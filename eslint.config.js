@@ -34,7 +34,9 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       // Several interfaces say "void or something": that is their meaning.
       '@typescript-eslint/no-invalid-void-type': 'off',
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', {
+        ignoreArrowShorthand: true, ignoreVoidOperator: true, ignoreVoidReturningFunctions: true
+      }],
       '@typescript-eslint/no-base-to-string': 'off',
       '@typescript-eslint/unified-signatures': 'off'
     }
@@ -45,8 +47,13 @@ export default tseslint.config(
     rules: { 'max-len': style['max-len'], semi: style.semi, eqeqeq: 'error' }
   },
   {
-    files: ['**/*.js', '**/*.mjs'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', Buffer: 'readonly', URL: 'readonly', setTimeout: 'readonly' } },
+    files: ['**/*.js', '**/*.mjs', '**/*.cjs'],
+    languageOptions: {
+      globals: {
+        module: 'writable', process: 'readonly', console: 'readonly',
+        Buffer: 'readonly', URL: 'readonly', setTimeout: 'readonly'
+      }
+    },
     rules: { 'max-len': style['max-len'], semi: style.semi }
   }
 )

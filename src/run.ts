@@ -64,7 +64,8 @@ function firstSignal(): Promise<void> {
 function logsOf({ values }: ServerSettings): Logs {
   const exempt = Networks.of(values.addressLimits.exempt)
   return createLogs({
-    level: values.server.logLevel, debugRooms: debugRooms(values.server.debug), format: values.server.logFormat, exempt: (ip) => exempt.has(ip)
+    level: values.server.logLevel, debugRooms: debugRooms(values.server.debug), format: values.server.logFormat,
+    exempt: (ip) => exempt.has(ip)
   })
 }
 

@@ -5,7 +5,9 @@
 import type { AccountCaches } from './pipeline/account-caches.js'
 import type { DiscoFacts, ServerFacts } from './pipeline/api.js'
 import type { Pipeline } from './pipeline/compile.js'
+import type { Mesh } from './router/envelope.js'
 import type { Router } from './router/router.js'
+import type { NodeRef } from './router/strategy.js'
 import type { Credentials } from './session/credentials.js'
 import type { Sessions } from './session/sessions.js'
 import type { ClusterTables } from './storage/cluster-tables.js'
@@ -28,6 +30,8 @@ export interface ServerAccountsParts {
   readonly cluster: ClusterTables
   readonly sessions: Sessions
   readonly router: () => Router
+  readonly nodes: Pick<Mesh, 'self' | 'view'>
+  readonly tlsRequired: (domain: string) => boolean
 }
 
 /** Kinds of `cluster_notices`. */
@@ -56,8 +60,24 @@ export class ServerAccounts implements ServerFacts {
     return this.#parts.pipeline.disco[of]
   }
 
+  tlsRequired(domain: string): boolean {
+    return this.#parts.tlsRequired(domain)
+  }
+
+  get node(): string {
+    return nodeText(this.#parts.nodes.self)
+  }
+
+  isLive(node: string): boolean {
+    return this.#parts.nodes.view().some((one) => nodeText(one) === node)
+  }
+
   setPassword(account: AccountRef, password: string): Promise<void> {
     return this.#parts.credentials.setPassword(account, password)
+  }
+
+  checkPassword(account: AccountRef, password: string): Promise<boolean> {
+    return this.#parts.credentials.check(account, password)
   }
 
   createAccount(jid: Jid, password: string): Promise<AccountRef | undefined> {
@@ -68,16 +88,20 @@ export class ServerAccounts implements ServerFacts {
   async removeAccount(account: AccountRef): Promise<void> {
     await this.#parts.store.accounts.remove(account.jid)
     await this.#parts.cluster.notify(NOTICES.removed, account.jid.toString())
-    await this.#parts.router().removeAccount(account)
+    setImmediate(() => { this.#forget(account.jid, () => this.#parts.router().removeAccount(account)) })
   }
 
   /** Somebody changed an account: the command line, or a plugin on another node. */
   notice(kind: string, subject: string): void {
     if (kind !== NOTICES.removed) return
     const jid = parseJid(subject)
-    const device = this.#parts.sessions.byAccount(jid)[0]
-    const gone = device === undefined ? this.#parts.caches.forgetAccount(jid) : this.#parts.router().removeAccount(device.account)
-    gone.catch((error: unknown) => this.#parts.log.warn({ jid: subject, error: String(error) }, 'account.removal-incomplete'))
+    const { sessions, caches, router } = this.#parts
+    const device = sessions.byAccount(jid)[0]
+    this.#forget(jid, () => (device === undefined ? caches.forgetAccount(jid) : router().removeAccount(device.account)))
+  }
+
+  #forget(jid: Jid, forget: () => Promise<void>): void {
+    forget().catch((error: unknown) => this.#parts.log.warn({ jid: jid.toString(), error: String(error) }, 'account.removal-incomplete'))
   }
 
   /** What plugins say in the stream features after authentication. */
@@ -86,3 +110,5 @@ export class ServerAccounts implements ServerFacts {
     return tables.flatMap(({ run }) => run(this)).map((element) => serializeElement(element, 'jabber:client')).join('')
   }
 }
+
+const nodeText = ({ name, incarnation }: NodeRef): string => `${name}#${incarnation}`

@@ -177,17 +177,31 @@ export function signalServer(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function childrenOf(pid: number): number[] {
-  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  return processes.filter((name) => parentOf(name) === pid).map(Number)
+/** A signal is only a wish: resolves when every thread of every process stands still, or when none does. */
+export async function stands(pid: number, still: boolean): Promise<void> {
+  while ([pid, ...childrenOf(pid)].flatMap(threadStates).some((state) => (state === 'T') !== still)) await sleep(5)
 }
 
-function parentOf(name: string): number | undefined {
+function threadStates(pid: number): string[] {
   try {
-    // "pid (name) state ppid": the name may hold spaces and brackets.
-    const text = readFileSync(`/proc/${name}/stat`, 'utf8')
-    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1])
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) => statOf(`${pid}/task/${thread}`)[0] ?? [])
   } catch {
-    return undefined
+    return []
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return processes.filter((name) => statOf(name)[1] === String(pid)).map(Number)
+}
+
+/** State, parent and so on; nothing of a process that has ended. */
+function statOf(name: string): string[] {
+  try {
+    // "pid (name) state parent": the name may hold spaces and brackets.
+    const text = readFileSync(`/proc/${name}/stat`, 'utf8')
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return []
   }
 }

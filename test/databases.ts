@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseKind, DatabaseSettings, ServerSettings } from '../src/storage/settings.js'
 import {
-  administer, freePort, makeServer, PASSWORD, signalServer, startServer, USER, type RunningServer, type ServerKind
+  administer, freePort, makeServer, PASSWORD, signalServer, stands, startServer, USER, type RunningServer, type ServerKind
 } from './database-servers.js'
 
 export const KINDS: readonly DatabaseKind[] = ['sqlite', 'postgresql', 'mysql']
@@ -31,8 +31,8 @@ export interface DedicatedServer {
   stop(): Promise<void>
   start(): Promise<void>
   /** Frozen: it takes connections and says nothing. */
-  pause(): void
-  resume(): void
+  pause(): Promise<void>
+  resume(): Promise<void>
   /** Stops it for good and removes its files. */
   remove(): Promise<void>
 }
@@ -135,13 +135,19 @@ export async function dedicatedServer(kind: ServerKind): Promise<DedicatedServer
     ...addressed(kind, port, 'starling'),
     start,
     stop,
-    pause: () => running && signalServer(running.pid, 'SIGSTOP'),
-    resume: () => running && signalServer(running.pid, 'SIGCONT'),
+    pause: () => freeze(running, true),
+    resume: () => freeze(running, false),
     async remove() {
       await stop()
       rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
     }
   }
+}
+
+async function freeze(running: RunningServer | undefined, still: boolean): Promise<void> {
+  if (running === undefined) return
+  signalServer(running.pid, still ? 'SIGSTOP' : 'SIGCONT')
+  await stands(running.pid, still)
 }
 
 function isRunning(pid: number): boolean {

@@ -90,6 +90,8 @@ export class Demo {
     const late = setTimeout(() => { for (const child of alive) child.kill('SIGKILL') }, STOP_MS)
     await Promise.all(gone)
     clearTimeout(late)
+    await this.#showMembers()
+    await this.store.close()
   }
 
   async #plan(n: number, dir: string, database: string): Promise<DemoNode> {

@@ -38,7 +38,7 @@ export class ProbeClient {
 
   /** Connects, logs in, binds and becomes available. Rejects with what went wrong, at the latest after `timeoutMs`. */
   static async login(host: string, port: number, account: ProbeAccount, timeoutMs: number): Promise<ProbeClient> {
-    const socket = connectTcp({ host, port })
+    const socket = connectTcp({ host, port, noDelay: true })
     const client = new ProbeClient(socket)
     const timer = setTimeout(() => {
       client.#fail(new Error(`no answer from ${host}:${port} within ${timeoutMs} ms`))
@@ -85,20 +85,20 @@ export class ProbeClient {
   }
 
   async #negotiate(account: ProbeAccount): Promise<void> {
-    let features = await this.#open(account.domain)
+    const features = await this.#open(account.domain)
     if (childNamed(features, 'starttls') !== undefined) {
       this.send(xml('starttls', { xmlns: NS_TLS }))
       await this.next((e) => e.name === 'proceed')
       await this.#startTls(account.domain)
-      features = await this.#open(account.domain)
+      await this.#open(account.domain)
     }
     await this.#authenticate(account)
     await this.#open(account.domain)
     this.send(xml('iq', { type: 'set', id: 'bind' }, xml('bind', { xmlns: NS_BIND })))
     const bound = await this.next((e) => e.name === 'iq' && e.attrs['id'] === 'bind')
     const jid = treesOf(bound.inside, bound.ns)[0]?.getChildText('jid')
-    if (bound.attrs['type'] !== 'result' || jid == null) throw new Error('the node refused to bind a resource')
-    this.jid = jid
+    if (bound.attrs['type'] !== 'result' || (jid ?? '') === '') throw new Error('the node refused to bind a resource')
+    this.jid = jid ?? ''
     this.send(xml('presence', {}))
   }
 

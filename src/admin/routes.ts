@@ -19,12 +19,13 @@ export interface AdminFacts {
   router(): object
 }
 
+const PROMETHEUS = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
 /** Sessions listed on one page; the count is always whole. */
 const SESSIONS_MAX = 1_000
 
 export function adminRoutes(facts: AdminFacts): readonly HttpRoute[] {
   return [
-    { path: '/metrics', handler: async () => ({ status: 200, headers: { 'content-type': 'text/plain; version=0.0.4' }, body: await facts.metrics() }) },
+    { path: '/metrics', handler: async () => ({ status: 200, headers: PROMETHEUS, body: await facts.metrics() }) },
     { path: '/cluster', handler: () => json(clusterPage(facts)) },
     { path: '/sessions', handler: () => json(sessionsPage(facts)) }
   ]

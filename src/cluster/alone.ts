@@ -21,7 +21,7 @@ export function aloneMesh(name: string, version: string, { tables, clock }: Alon
   let state: 'joining' | 'up' | 'draining' | 'left' = 'joining'
   let services = {}
   let cancel = (): void => {}
-  let onNotice = (_kind: string, _subject: string): void => {}
+  let onNotice: (kind: string, subject: string) => void = () => {}
   return {
     self,
     viewNo: 1,
@@ -44,16 +44,19 @@ export function aloneMesh(name: string, version: string, { tables, clock }: Alon
       })
     },
     ready: async () => {},
-    async up(open) {
+    up(open) {
       services = open
       state = 'up'
+      return Promise.resolve()
     },
-    async drain() {
+    drain() {
       state = 'draining'
+      return Promise.resolve()
     },
-    async stop() {
+    stop() {
       cancel()
       state = 'left'
+      return Promise.resolve()
     },
     host: (devices) => hosting.host(devices),
     boshTo: (node) => Promise.reject(new Error(`node ${node} does not exist: this server runs alone`)),
@@ -67,6 +70,6 @@ export function aloneMesh(name: string, version: string, { tables, clock }: Alon
       ...self, address: name, state, self: true, linked: true, roundTripMs: undefined, services, version
     }],
     problems: () => [],
-    fenceLife: async () => false
+    fenceLife: () => Promise.resolve(false)
   }
 }

@@ -19,11 +19,16 @@ export interface BeatParts {
   readonly clusterName: string
   readonly life: TableLife
   links(): number
+  /** When a link that stands was last known to work. */
+  provenAt(): number
+  /** The view has other nodes. */
+  others(): boolean
   events(events: readonly MemberEvent[]): void
   /** A life that we have fenced. */
   suspect(row: NodeRow): void
   notice(kind: string, subject: string): void
-  gate(open: boolean): void
+  /** Whether we may serve has changed. */
+  gate(): void
   /** Our own life was fenced, or its row is gone. */
   over(): void
 }
@@ -38,6 +43,8 @@ export class Beat {
   #sentAt: number | undefined
   #again = false
   #timer: Cancel | undefined
+  /** The highest view number that peers have named. */
+  #peersView = 0
   readonly #load: LoadMeter
 
   constructor(private readonly parts: BeatParts, private notice: number) {
@@ -64,19 +71,31 @@ export class Beat {
     this.#timer?.()
   }
 
+  /** A peer sent under this view: adopted once the table was read after it. */
+  sawView(viewNo: number): void {
+    this.#peersView = Math.max(this.#peersView, viewNo)
+    if (viewNo > this.membership.viewNo) void this.now()
+  }
+
   /** Decides, and tells a change after this turn: the asker may be in the middle of a read. */
   serving(): boolean {
     const open = this.gate.serving(this.parts.clock.now())
     if (open !== this.#open) {
       this.#open = open
       if (open) this.parts.log.info({}, 'cluster.serving')
-      else this.parts.log.warn({ databaseAway: this.#away, links: this.parts.links() }, 'cluster.isolated')
-      queueMicrotask(() => this.parts.gate(open))
+      else this.parts.log.warn({ woken: this.gate.woken, databaseAway: this.#away, links: this.parts.links() }, 'cluster.isolated')
+      queueMicrotask(() => this.parts.gate())
     }
     return open
   }
 
+  /** Links came, went or answered. */
+  linked(): void {
+    this.gate.linked(this.parts.provenAt(), this.parts.others())
+  }
+
   ponged(sentAt: number): void {
+    this.linked()
     this.gate.ponged(sentAt)
     this.serving()
   }
@@ -133,7 +152,7 @@ export class Beat {
     const { tables, life, clock } = this.parts
     const renewed = await tables.renew(life, { ...this.#load.read(), links: this.parts.links() })
     if (this.#stopped) return
-    if (!renewed) return this.parts.over()
+    if (!renewed) { this.parts.over(); return }
     this.membership.renewed(sentAt, clock.now())
     this.gate.renewed(sentAt)
     this.serving()
@@ -141,15 +160,18 @@ export class Beat {
     this.#away = false
     await this.#read()
     for (const row of this.membership.suspects(clock.now())) {
-      if (!this.#stopped && await tables.fence(row)) this.parts.suspect(row)
+      if (await tables.fence(row)) this.parts.suspect(row)
     }
     await this.#notices()
   }
 
   async #read(): Promise<void> {
     const sentAt = this.parts.clock.now()
+    const peersView = this.#peersView
     const rows = await this.parts.tables.rows(this.parts.clusterName)
-    if (!this.#stopped) this.parts.events(this.membership.read(rows, sentAt, this.parts.clock.now()))
+    if (this.#stopped) return
+    this.parts.events(this.membership.read(rows, sentAt, this.parts.clock.now()))
+    this.membership.adoptView(peersView)
   }
 
   async #notices(): Promise<void> {
@@ -162,6 +184,7 @@ export class Beat {
   #failed(sentAt: number, error: string): void {
     if (this.#stopped) return
     this.membership.renewalFailed(this.parts.clock.now())
+    this.membership.adoptView(this.#peersView) // a fence that we cannot read comes as a FENCE
     this.gate.renewalFailed(sentAt)
     this.serving()
     if (!this.#away) this.parts.log.error({ error }, 'cluster.database.away')

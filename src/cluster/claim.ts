@@ -2,10 +2,14 @@
  * Taking a node's name at start: a held name is watched on our own clock; its holder is replaced only when its beat
  * stood still for as long as any node's must before it is fenced.
  */
+import { randomBytes } from 'node:crypto'
 import type { ClaimResult, ClusterTables, NodeClaim, NodeRow } from '../storage/cluster-tables.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
+import type { LinkCertificate } from './certificate.js'
+import { PROTOCOL_MAX, PROTOCOL_MIN } from './frames.js'
 import { BEAT_MS, Membership } from './membership.js'
+import type { ClusterSettings } from './settings.js'
 
 /** This node may not start, or not go on. 75: try again later. 78: the configuration must be changed. */
 export class StartRefused extends Error {
@@ -21,6 +25,22 @@ export interface ClaimParts {
   readonly tables: Pick<ClusterTables, 'claim' | 'rows'>
   readonly clock: Clock
   readonly log: Log
+}
+
+interface Claimant {
+  readonly settings: ClusterSettings
+  readonly advertise: string
+  readonly port: number
+}
+
+/** What this life says of itself in its row. */
+export function claimOf({ settings, advertise, port }: Claimant, certificate: LinkCertificate | undefined): NodeClaim {
+  return {
+    hostname: settings.name, secondary: settings.secondary, clusterName: settings.clusterName, hostId: settings.hostId,
+    strategy: settings.strategy, version: settings.version, advertise, port, cpuUsage: 0, memUsage: 0,
+    password: randomBytes(24).toString('hex'), bootNonce: randomBytes(16).toString('hex'), certSha256: certificate?.sha256,
+    protocolMin: PROTOCOL_MIN, protocolMax: PROTOCOL_MAX
+  }
 }
 
 /** @throws StartRefused when another live process or another cluster has the name */

@@ -1,6 +1,7 @@
 /** From options to the settings of one node: names resolved, secrets read, what cannot work refused with exit code 78. */
 import { readFileSync } from 'node:fs'
 import { hostname, type NetworkInterfaceInfo } from 'node:os'
+import { basename } from 'node:path'
 import { addressText, hostOf, isLoopback, parseAddress, type Interfaces } from '../config/address.js'
 import type { Log } from '../telemetry/log.js'
 import { StartRefused } from './claim.js'
@@ -18,6 +19,8 @@ export interface NodeFacts {
 }
 
 const SECRETS_MAX = 2
+/** A column of `cluster_nodes`, and a field of HELLO, in bytes; names beyond ASCII are rare. */
+const STRATEGY_CHARS_MAX = 64
 
 /** `--tigase-primary-address`, else the machine's name. */
 export function nodeName(values: Pick<ClusterOptionValues, 'primaryAddress'>): string {
@@ -43,8 +46,13 @@ export function clusterSettings(values: ClusterOptionValues, facts: NodeFacts): 
     name, advertise, listen,
     secondary: values.secondaryAddress === '' ? undefined : values.secondaryAddress,
     clusterName: values.clusterName, contacts: values.nodes, discovery: values.discovery, secrets: secrets(values),
-    tls: values.tls, strategy: values.strategy, hostId: facts.hostId, version: facts.version
+    tls: values.tls, strategy: strategyLabel(values.strategy), hostId: facts.hostId, version: facts.version
   }
+}
+
+/** What nodes compare: one of our names, or the file name of the operator's module, wherever it lies on this machine. */
+function strategyLabel(strategy: string): string {
+  return basename(strategy).replace(/\.[cm]?js$/, '').slice(0, STRATEGY_CHARS_MAX)
 }
 
 /** One line at start for what is accepted and does nothing yet. */
@@ -55,7 +63,8 @@ export function sayDurability(values: Pick<ClusterOptionValues, 'durability'>, l
 function advertised(values: ClusterOptionValues, interfaces: Interfaces, name: string): string {
   const given = values.advertise
   const port = given?.port ?? values.ports[0] ?? 0
-  return addressText({ host: given === undefined ? name : resolved(() => hostOf(given, interfaces), '--cluster-advertise'), device: '', port })
+  const host = given === undefined ? name : resolved(() => hostOf(given, interfaces), '--cluster-advertise')
+  return addressText({ host, device: '', port })
 }
 
 /** As Tigase: a name that means "this machine" on every machine cannot tell nodes apart. */

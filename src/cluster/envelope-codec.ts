@@ -180,12 +180,12 @@ function writeVerdict(out: ByteWriter, verdict: Verdict): void {
       for (const session of verdict.sessions) out.hex(session, SESSION_BYTES)
       return
     case 'none':
-      return out.u8(1)
+      { out.u8(1); return }
     case 'reject':
-      if (verdict.why === 'gap') return out.u8(2)
+      if (verdict.why === 'gap') { out.u8(2); return }
       out.u8(3)
       out.text8(verdict.type)
-      return out.text8(verdict.condition)
+      { out.text8(verdict.condition); return }
     default:
       return verdict satisfies never
   }

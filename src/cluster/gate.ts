@@ -3,8 +3,10 @@
  * clock. Asked by the read and write paths once a turn: a timer alone is too late after a pause. Pure.
  */
 
-/** Without a confirmed renewal for this long, and without any link, we may have been fenced. */
+/** Without a confirmed renewal for this long, and without any link that answers, we may have been fenced. */
 export const ISOLATED_MS = 4000
+/** From here on links are asked more often whether they still answer. */
+const DOUBT_MS = 1500
 /** A longer gap between two looks at the clock means that we were stopped, and may have been fenced meanwhile. */
 export const PAUSE_MS = 2000
 
@@ -14,7 +16,8 @@ export class Gate {
   /** Set after a pause until something sent later is answered. */
   #wokeAt: number | undefined
   #databaseAway = false
-  #links = 0
+  /** The latest moment at which some link of ours was known to work. */
+  #linkedAt = Number.NEGATIVE_INFINITY
   #others = false
 
   constructor(now: number) {
@@ -30,7 +33,12 @@ export class Gate {
     }
     this.#lookedAt = now
     if (this.#wokeAt !== undefined) return false
-    return !(this.#others && this.#links === 0 && now - this.#confirmedSentAt > ISOLATED_MS)
+    return !(this.#others && now - this.#linkedAt > ISOLATED_MS && now - this.#confirmedSentAt > ISOLATED_MS)
+  }
+
+  /** The database is late: only a link that answers keeps us serving. */
+  doubtful(now: number): boolean {
+    return this.#others && now - this.#confirmedSentAt > DOUBT_MS
   }
 
   /** True while something must be answered before we serve: renew and ping at once. */
@@ -55,9 +63,14 @@ export class Gate {
     if (this.#databaseAway && this.#wokeAt !== undefined && sentAt >= this.#wokeAt) this.#wokeAt = undefined
   }
 
-  /** @param links READY links @param others the last known view has other nodes */
-  linked(links: number, others: boolean): void {
-    this.#links = links
+  /**
+   * A connection that stands is not enough: nothing says so when a cable is pulled.
+   * @param linkedAt of the links that stand, the latest READY or the sending of the latest PING that was answered;
+   * minus infinity without one
+   * @param others the last known view has other nodes
+   */
+  linked(linkedAt: number, others: boolean): void {
+    this.#linkedAt = linkedAt
     this.#others = others
   }
 }

@@ -3,7 +3,6 @@ import type { DeviceRecord, NodeRef, StrategyHost } from '../router/strategy.js'
 
 type OnMessage = Parameters<StrategyHost['onMessage']>[0]
 type OnNode = Parameters<StrategyHost['onNode']>[0]
-type OnMoved = Parameters<StrategyHost['onMoved']>[0]
 
 export interface HostingParts {
   self(): NodeRef
@@ -12,8 +11,13 @@ export interface HostingParts {
   register(to: NodeRef, message: Uint8Array): Promise<void> | undefined
 }
 
+/** Of each node one message is in flight, so what comes before the strategy starts is little; a digest heals more. */
+const EARLY_MAX = 1000
+
 export class Hosting {
-  #onMessage: OnMessage = () => {}
+  #onMessage: OnMessage | undefined
+  /** What came before the strategy listened. */
+  #early: { readonly from: NodeRef; readonly message: Buffer }[] = []
   #onNode: OnNode = () => {}
 
   constructor(private readonly parts: HostingParts) {}
@@ -29,16 +33,18 @@ export class Hosting {
       send: (to, message) => parts.register(to, message) ?? Promise.reject(new Error(`node ${to.name} is gone`)),
       onMessage: (handler) => {
         this.#onMessage = handler
+        queueMicrotask(() => this.#early.splice(0).forEach(({ from, message }) => handler(from, message)))
       },
       onNode: (handler) => {
         this.#onNode = handler
       },
-      onMoved: (_handler: OnMoved) => {} // sessions do not move between nodes yet
+      onMoved: () => {} // sessions do not move between nodes yet
     }
   }
 
   message(from: NodeRef, message: Buffer): void {
-    this.#onMessage(from, message)
+    if (this.#onMessage !== undefined && this.#early.length === 0) this.#onMessage(from, message)
+    else if (this.#early.length < EARLY_MAX) this.#early.push({ from, message })
   }
 
   node(change: 'up' | 'lost' | 'left', node: NodeRef): void {

@@ -2,7 +2,6 @@
  * One life of this node: its name in the table with one incarnation, its beat, its links and channels, until it is
  * stopped or fenced. Owns the peers. What it decides with is pure: `membership.ts`, `gate.ts`, `dialler.ts`.
  */
-import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Envelope, MeshHandlers } from '../router/envelope.js'
 import type { NodeRef } from '../router/strategy.js'
@@ -13,9 +12,9 @@ import type { HybridClock } from '../xmpp/hlc.js'
 import { Beat } from './beat.js'
 import type { BoshExchange } from './bosh.js'
 import { makeCertificate, type LinkCertificate } from './certificate.js'
-import { takeName, type Claimed } from './claim.js'
+import { claimOf, takeName, type Claimed } from './claim.js'
 import { dispatch, type DispatchParts } from './dispatch.js'
-import { FrameWriter, PROTOCOL_MAX, PROTOCOL_MIN } from './frames.js'
+import { FrameWriter } from './frames.js'
 import type { HandshakeFacts, Handshaken } from './handshake.js'
 import type { Link, LinkHandler } from './link.js'
 import { encodeFence, encodePeers, type GoodbyeReason, type PeerAddress } from './link-frames.js'
@@ -28,6 +27,8 @@ import { printMembers, type ClusterMetrics, type ClusterSettings, type Member, t
 
 /** How often dials, silence and the clock's gap are looked at. */
 const TICK_MS = 250
+/** The other side has left, or takes us for dead: the table knows. */
+const ENDS: readonly GoodbyeReason[] = ['left', 'fenced', 'old-incarnation']
 /** What a stopping node waits for its frames to be acknowledged. */
 export const FLUSH_MS = 5000
 
@@ -50,6 +51,8 @@ export interface LifeParts {
   /** The view changed; the strategy and the mesh's listeners follow. */
   changed(change: 'up' | 'lost' | 'left', node: NodeRef): void
   members(change: MemberChange): void
+  /** `serving()` may have changed. */
+  gate(): void
   /** This life was fenced. */
   fenced(): void
 }
@@ -84,17 +87,19 @@ export class Life {
     this.#beat = new Beat({
       tables: parts.tables, clock, log: parts.log, clusterName: settings.clusterName, life: claimed.life,
       links: () => this.linkedPeers().length,
+      provenAt: () => Math.max(...this.peers().map((peer) => peer.provenAt)),
+      others: () => this.#peers.size > 0,
       events: (events) => events.forEach((event) => this.#member(event)),
       suspect: (row) => this.#fence(row),
       notice: (kind, subject) => this.#notice(kind, subject),
-      gate: (open) => parts.handlers.gate(open),
+      gate: () => parts.gate(),
       over: () => this.#fencedSelf()
     }, notice)
     this.#peerParts = this.#makePeerParts()
     this.#dispatch = {
       handlers: parts.handlers, frames: this.frames, log: parts.log, bosh: parts.bosh,
       registration: (from, message) => parts.registration(from, message),
-      fence: (node) => this.#heardFence(node)
+      view: (viewNo) => this.#beat.sawView(viewNo), fence: (node) => this.#heardFence(node)
     }
     this.#links = new Links({
       clock, log: parts.log, certificate, facts: this.#facts(claimed.row.password), defaultPort: parts.port,
@@ -111,12 +116,7 @@ export class Life {
   static async begin(parts: LifeParts): Promise<Life> {
     const { settings, tables, clock, log } = parts
     const certificate = settings.tls ? await makeCertificate(settings.name) : undefined
-    const claimed = await takeName({
-      hostname: settings.name, secondary: settings.secondary, password: randomBytes(24).toString('hex'), port: parts.port,
-      cpuUsage: 0, memUsage: 0, clusterName: settings.clusterName, bootNonce: randomBytes(16).toString('hex'),
-      advertise: parts.advertise, hostId: settings.hostId, strategy: settings.strategy, certSha256: certificate?.sha256,
-      protocolMin: PROTOCOL_MIN, protocolMax: PROTOCOL_MAX, version: settings.version
-    }, { tables, clock, log })
+    const claimed = await takeName(claimOf(parts, certificate), { tables, clock, log })
     const life = new Life(parts, claimed, certificate, await tables.lastNotice())
     parts.began(life)
     await life.#beat.start()
@@ -139,6 +139,10 @@ export class Life {
 
   serving(): boolean {
     return !this.#over && this.#beat.serving()
+  }
+
+  refresh(): void {
+    void this.#beat.now()
   }
 
   /** The peer of exactly that life, while it is not over. */
@@ -226,7 +230,7 @@ export class Life {
       for (const peer of this.#peers.values()) peer.ping()
     }
     this.#links.tick()
-    const ping = now - this.#pingedAt >= PING_EVERY_MS
+    const ping = now - this.#pingedAt >= PING_EVERY_MS || this.#beat.gate.doubtful(now)
     if (ping) this.#pingedAt = now
     for (const peer of this.#peers.values()) {
       if (ping) peer.ping()
@@ -262,13 +266,12 @@ export class Life {
       peers: (peers) => this.#learn(peers),
       ponged: (sentAt) => this.#beat.ponged(sentAt),
       linkClosed: (peer, why) => {
-        log.warn({ node: peer.node.name, why }, 'cluster.link.down')
+        log[why === 'goodbye: left' ? 'info' : 'warn']({ node: peer.node.name, why }, 'cluster.link.down')
         this.#links.dialler.broken(peer.node.name, clock.now())
         this.#linksChanged()
       },
       goodbye: (_peer, reason) => {
-        // it left, or takes us for dead: the table knows
-        if (reason === 'left' || reason === 'fenced' || reason === 'old-incarnation') void this.#beat.now()
+        if (ENDS.includes(reason)) this.refresh()
       },
       dropped: (peer) => log.debug({ node: peer.node.name }, 'cluster.frame.of-the-dead')
     }
@@ -299,10 +302,11 @@ export class Life {
           this.#links.dialler.want(row.advertise, node.name, this.parts.clock.now())
         }
         if (row.state !== 'joining') this.#enter(fresh)
-        return this.#linksChanged()
+        this.#linksChanged()
+        return
       }
-      case 'changed': return peer && this.#enter(peer)
-      case 'left': case 'lost': return peer && this.#leave(peer, event.kind)
+      case 'changed': if (peer) this.#enter(peer); return
+      case 'left': case 'lost': if (peer) this.#leave(peer, event.kind); return
       default: return event.kind satisfies never
     }
   }
@@ -338,7 +342,7 @@ export class Life {
 
   #linksChanged(): void {
     const linked = this.linkedPeers()
-    this.#beat.gate.linked(linked.length, this.#peers.size > 0)
+    this.#beat.linked()
     const known: readonly PeerAddress[] = linked.map((peer) => ({ ...peer.node, advertise: peer.advertise }))
     for (const peer of linked) peer.say(encodePeers(this.frames, known))
   }
@@ -360,6 +364,7 @@ export class Life {
   }
 
   #fence(row: NodeRow): void {
+    if (this.#over) return
     this.parts.log.warn({ node: row.hostname, incarnation: row.incarnation, beat: row.beat }, 'cluster.fence')
     this.#announceFence(row)
   }
@@ -381,7 +386,7 @@ export class Life {
   }
 
   #notice(kind: string, subject: string): void {
-    if (kind !== 'fence') return this.parts.notice(kind, subject)
+    if (kind !== 'fence') { this.parts.notice(kind, subject); return }
     const [name = '', incarnation = ''] = subject.split(' ')
     if (name !== this.node.name) void this.fenceLife(name, Number(incarnation)).catch(() => {}) // others are asked too
   }

@@ -113,7 +113,7 @@ export class Link implements HandshakeIo {
   /** The handshake is over: frames go to `handler` from now on. */
   open(handler: LinkHandler): void {
     this.#handler = handler
-    if (this.#closed !== undefined) return handler.closed(this.#closed)
+    if (this.#closed !== undefined) { handler.closed(this.#closed); return }
     this.socket.resume()
     this.#drain(handler)
   }
@@ -137,7 +137,7 @@ export class Link implements HandshakeIo {
   #feed(chunk: Buffer): void {
     if (this.#closed !== undefined) return
     this.#reader.feed(chunk)
-    if (this.#handler !== undefined) return this.#drain(this.#handler)
+    if (this.#handler !== undefined) { this.#drain(this.#handler); return }
     if (this.#reader.pendingBytes > HANDSHAKE_PENDING_BYTES) this.socket.pause()
     this.#serveWaiter()
   }
@@ -211,7 +211,7 @@ function secured(socket: Socket, event: 'connect' | 'secureConnect' | 'secure', 
       socket.off('error', fail)
       socket.off('close', closed)
       const pin = socket instanceof TLSSocket ? peerPin(socket) : undefined
-      if (socket instanceof TLSSocket && pin === undefined) return fail(new Error('no certificate'))
+      if (socket instanceof TLSSocket && pin === undefined) { fail(new Error('no certificate')); return }
       resolve(pin)
     })
   })

@@ -98,9 +98,9 @@ export class Links {
       this.dialler.reached(target, shaken.peer.name)
     } catch (error) {
       this.dialler.failed(target, clock.now())
-      if (error instanceof LinkRefused && error.reason === 'own-name') return this.dialler.own(target)
+      if (error instanceof LinkRefused && error.reason === 'own-name') { this.dialler.own(target); return }
       if (error instanceof LinkRefused && error.byPeer && error.reason === 'old-incarnation') this.parts.outdated()
-      if (!(error instanceof LinkRefused && error.reason === 'duplicate')) this.#warn(target.address, error)
+      this.#warn(target.address, error)
     } finally {
       late()
     }
@@ -137,18 +137,23 @@ export class Links {
 
   /** Wrong certificates and keys are warnings by themselves; a node that cannot be reached is one a minute. */
   #warn(address: string, error: unknown): void {
-    if (this.#stopped) return
     const reason = error instanceof LinkRefused ? error.reason : undefined
+    if (this.#stopped || reason === 'duplicate') return
     const counted = LINK_REFUSED.find((known) => known === reason)
     if (counted !== undefined) this.parts.refused(counted)
     const host = address.replace(/:\d+$/, '')
     const now = this.parts.clock.now()
     const last = this.#warned.get(host)
-    if (last !== undefined && now - last.at < WARN_EVERY_MS) return void last.more++
+    if (last !== undefined && now - last.at < WARN_EVERY_MS) {
+      last.more++
+      return
+    }
     if (this.#warned.size >= WARNED_MAX) this.#warned.clear()
     this.#warned.set(host, { at: now, more: 0 })
     const detail = error instanceof LinkRefused ? { ...error.detail, byPeer: error.byPeer } : { error: messageOf(error) }
-    this.parts.log.warn({ address, reason, ...detail, unlogged: last?.more ?? 0 }, 'cluster.link.refused')
+    const unreachable = reason === undefined && error instanceof Error && 'syscall' in error
+    const event = unreachable ? 'cluster.link.unreachable' : 'cluster.link.refused'
+    this.parts.log.warn({ address, reason, ...detail, unlogged: last?.more ?? 0 }, event)
   }
 }
 

@@ -21,14 +21,19 @@ interface Watched {
   /** When the read that first showed this row's incarnation and beat came back. */
   readonly changedAt: number
   readonly over: 'left' | 'lost' | undefined
+  /** When the last read was sent that had the row. */
+  readonly readAt: number
 }
 
 /** States of one life; its row's number starts anew with the next life, whose incarnation weighs more. */
 const STATES_OF_LIFE = 16
+/** Keeps the sum inside its field of a frame whatever somebody writes into the table. */
+const INCARNATIONS_MAX = 2 ** 36
 
 /** The same number from the same rows on every node; a claim, a change of state and a fence make it grow. */
 function viewNumber(rows: readonly NodeRow[]): number {
-  const weigh = (row: NodeRow): number => row.incarnation * STATES_OF_LIFE + Math.min(row.viewNo, STATES_OF_LIFE - 1)
+  const weigh = (row: NodeRow): number =>
+    Math.min(row.incarnation, INCARNATIONS_MAX) * STATES_OF_LIFE + Math.min(row.viewNo, STATES_OF_LIFE - 1)
   return rows.reduce((sum, row) => sum + weigh(row), 0)
 }
 
@@ -48,6 +53,11 @@ export class Membership {
   /** Grows with every change of state of any node, as far as we have read. */
   get viewNo(): number {
     return this.#viewNo
+  }
+
+  /** A peer has a higher number, and we have read the table since: rows may have gone that made its sum. */
+  adoptView(viewNo: number): void {
+    this.#viewNo = Math.max(this.#viewNo, viewNo)
   }
 
   /** Rows of other nodes that live, as last read. */
@@ -85,7 +95,8 @@ export class Membership {
   read(rows: readonly NodeRow[], sentAt: number, now: number): readonly MemberEvent[] {
     this.#readSentAt = sentAt
     this.#viewNo = Math.max(this.#viewNo, viewNumber(rows))
-    const events = rows.filter((row) => row.hostname !== this.selfName).flatMap((row) => this.#readOne(row, now))
+    const others = rows.filter((row) => row.hostname !== this.selfName)
+    const events = others.flatMap((row) => this.#readOne(row, sentAt, now))
     const names = new Set(rows.map((row) => row.hostname))
     return [...events, ...this.#vanished(names, sentAt)]
   }
@@ -93,7 +104,8 @@ export class Membership {
   /** Nodes to fence, by exactly the row that was seen. */
   suspects(now: number): readonly NodeRow[] {
     if (now - this.#confirmedAt > LATE_MS) return []
-    return [...this.#nodes.values()].filter((node) => node.over === undefined && this.#still(node)).map((node) => node.row)
+    const nodes = [...this.#nodes.values()]
+    return nodes.filter((node) => this.#forgotten(node) || (node.over === undefined && this.#still(node))).map((node) => node.row)
   }
 
   /** That life is over: we fenced it, or another node says that it did. */
@@ -104,11 +116,16 @@ export class Membership {
     return { kind: 'lost', row: node.row }
   }
 
+  /** We know of the fence and the table does not (any more): a database that went back in time hears of it again. */
+  #forgotten(node: Watched): boolean {
+    return node.over === 'lost' && alive(node.row) && node.readAt === this.#readSentAt
+  }
+
   #still(node: Watched): boolean {
     return this.#readSentAt - Math.max(node.changedAt, this.#watchFrom) >= this.deadMs
   }
 
-  #readOne(row: NodeRow, now: number): readonly MemberEvent[] {
+  #readOne(row: NodeRow, sentAt: number, now: number): readonly MemberEvent[] {
     const before = this.#nodes.get(row.hostname)
     if (before !== undefined && row.incarnation < before.row.incarnation) return []
     const sameLife = before?.row.incarnation === row.incarnation
@@ -116,7 +133,7 @@ export class Membership {
     const ended = row.state === 'left' ? 'left' : 'lost'
     const nowOver = over ?? (alive(row) ? undefined : ended)
     const moved = !sameLife || before.row.beat !== row.beat
-    this.#nodes.set(row.hostname, { row, changedAt: moved ? now : before.changedAt, over: nowOver })
+    this.#nodes.set(row.hostname, { row, changedAt: moved ? now : before.changedAt, over: nowOver, readAt: sentAt })
     // a grown incarnation means that the earlier life is over
     const previous = before !== undefined && !sameLife && before.over === undefined
     const events: MemberEvent[] = previous ? [{ kind: 'lost', row: before.row }] : []

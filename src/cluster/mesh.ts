@@ -23,6 +23,11 @@ import type { ClusterMetrics, ClusterSettings, Member, MemberChange } from './se
 
 /** Client ports open at the latest this long after the start, linked to all or not. */
 export const READY_MS = 60_000
+/**
+ * A change waits at most this long for other nodes to forget what they had cached. Behind a cut link they forget when it
+ * is back; nothing that their clients send comes to us before that.
+ */
+const INVALIDATE_MS = 10_000
 const LOOK_MS = 100
 const SAY_EVERY_MS = 5000
 const REJOIN_MS = 1000
@@ -74,7 +79,12 @@ class ClusterMesh implements NodeMesh {
   #handlers: MeshHandlers | undefined
   #services: NodeServices | undefined
   #stopping = false
+  #rejoining = false
   #viewNo = 0
+  /** False from a fence until the next life is linked. */
+  #joined = true
+  /** What the rooms below were told last. */
+  #gate = true
   readonly #hosting: Hosting
   readonly #bosh: BoshExchange
   #onNotice: (kind: string, subject: string) => void = () => {}
@@ -107,8 +117,12 @@ class ClusterMesh implements NodeMesh {
     return this.#life?.view ?? [this.#self]
   }
 
+  refresh(): void {
+    this.#life?.refresh()
+  }
+
   serving(): boolean {
-    return this.#life?.serving() ?? false
+    return this.#joined && (this.#life?.serving() ?? false)
   }
 
   listen(handlers: MeshHandlers): void {
@@ -124,8 +138,7 @@ class ClusterMesh implements NodeMesh {
     const peer = life?.peer(to)
     if (life === undefined || peer === undefined) return // nobody is left who waits for it
     if (peer.channel.send(2, encodeAnswer(life.frames, key, answers))) return
-    this.parts.log.error({ node: to.name }, 'cluster.answer.lane-full')
-    peer.end('silent')
+    this.parts.log.error({ node: to.name }, 'cluster.answer.lane-full') // the question will be asked again
   }
 
   bound(jid: Jid, hlc: Hlc): void {
@@ -139,7 +152,15 @@ class ClusterMesh implements NodeMesh {
   async invalidate(cache: string, key: string): Promise<void> {
     const life = this.#life
     if (life === undefined) return
-    await Promise.all(life.peers().map((peer) => peer.control(encodeInvalidate(life.frames, cache, key))))
+    const told = Promise.all(life.peers().map((peer) => peer.control(encodeInvalidate(life.frames, cache, key))))
+    let cancel = (): void => {}
+    const late = new Promise<void>((resolve) => {
+      cancel = this.parts.clock.after(INVALIDATE_MS, () => {
+        this.parts.log.warn({ cache, without: life.missing() }, 'cluster.invalidate.late')
+        resolve()
+      })
+    })
+    await Promise.race([told, late]).finally(() => { cancel() })
   }
 
   async start(): Promise<void> {
@@ -162,14 +183,14 @@ class ClusterMesh implements NodeMesh {
     let sayAt = clock.now() + SAY_EVERY_MS / 5
     while (clock.now() < until && !this.#stopping) {
       const missing = this.#life?.missing()
-      if (missing?.length === 0) return
+      if (missing === undefined || missing.length === 0) return
       if (clock.now() >= sayAt) {
         log.info({ for: missing, databaseAway: this.#life?.databaseAway }, 'cluster.waiting')
         sayAt = clock.now() + SAY_EVERY_MS
       }
       await this.#pause(LOOK_MS)
     }
-    log.warn({ without: this.#life?.missing() }, 'cluster.incomplete')
+    log.warn({ without: this.#life?.missing() ?? [] }, 'cluster.incomplete')
   }
 
   async up(services: NodeServices): Promise<void> {
@@ -182,15 +203,9 @@ class ClusterMesh implements NodeMesh {
   }
 
   async stop(): Promise<void> {
-    const life = this.#life
     this.#stopping = true
-    await life?.flushed()
-    try {
-      await life?.setState('left')
-    } catch (error) {
-      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others will fence this life
-    }
-    life?.end('left')
+    await this.#life?.flushed()
+    await this.#leave()
     this.#listeners?.close()
   }
 
@@ -237,6 +252,16 @@ class ClusterMesh implements NodeMesh {
     return await fenceLife(this.parts.tables, this.parts.settings.clusterName, name, incarnation) !== undefined
   }
 
+  async #leave(): Promise<void> {
+    const life = this.#life
+    try {
+      await life?.setState('left')
+    } catch (error) {
+      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others will fence this life
+    }
+    life?.end('left')
+  }
+
   async #begin(): Promise<void> {
     const { settings, tables, clock, log, hlc, metrics } = this.parts
     const handlers = this.#handlers
@@ -253,10 +278,11 @@ class ClusterMesh implements NodeMesh {
       registration: (from, message) => this.#hosting.message(from, message),
       notice: (kind, subject) => this.#onNotice(kind, subject),
       changed: (change, node) => {
-        this.#hosting.node(change, node)
-        handlers.node(change, node)
+        this.#guarded('strategy', () => this.#hosting.node(change, node))
+        this.#guarded('router', () => handlers.node(change, node))
       },
       members: (change) => this.#onMembers(change),
+      gate: () => this.#tellGate(handlers),
       fenced: () => void this.#rejoin(handlers)
     })
   }
@@ -265,26 +291,57 @@ class ClusterMesh implements NodeMesh {
   async #rejoin(handlers: MeshHandlers): Promise<void> {
     const over = this.#life
     this.#life = undefined
+    this.#joined = false
     handlers.fenced()
+    this.#tellGate(handlers)
     for (const node of over?.view ?? []) {
-      if (node !== over?.node) this.#hosting.node('lost', node)
+      if (node !== over?.node) this.#guarded('strategy', () => { this.#hosting.node('lost', node) })
     }
-    while (!this.#stopping && this.#life === undefined) {
-      try {
-        await this.#begin()
-        await this.ready()
-        if (this.#services !== undefined) await this.up(this.#services)
-        handlers.gate(true)
-      } catch (error) {
-        if (error instanceof StartRefused) return this.#onEnd(error)
-        this.parts.log.error({ error: String(error) }, 'cluster.rejoin')
-        await this.#pause(REJOIN_MS)
-      }
+    if (this.#rejoining) return // fenced once more: the loop that runs sees it
+    this.#rejoining = true
+    while (!await this.#tryRejoin(handlers)) await this.#pause(REJOIN_MS)
+    this.#rejoining = false
+  }
+
+  /** False: once more, from where it failed. */
+  async #tryRejoin(handlers: MeshHandlers): Promise<boolean> {
+    try {
+      if (this.#life === undefined && !this.#stopping) await this.#begin()
+      await this.ready()
+      await (this.#stopping ? this.#leave() : this.#resume(handlers))
+      return this.#joined || this.#stopping
+    } catch (error) {
+      if (error instanceof StartRefused) this.#onEnd(error)
+      else this.parts.log.error({ error: String(error) }, 'cluster.rejoin')
+      return error instanceof StartRefused
     }
+  }
+
+  async #resume(handlers: MeshHandlers): Promise<void> {
+    const life = this.#life
+    if (life === undefined) return
+    this.#joined = this.#services === undefined || await life.setState('up', this.#services)
+    this.#tellGate(handlers)
+  }
+
+  #tellGate(handlers: MeshHandlers): void {
+    const open = this.serving()
+    if (open === this.#gate) return
+    this.#gate = open
+    handlers.gate(open)
   }
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.parts.clock.after(ms, resolve))
+  }
+
+  /** A fault of another room must not pass for one of the table. */
+  #guarded(room: string, tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      this.parts.log.error({ room, error: error instanceof Error ? error.stack : String(error) }, 'cluster.handler.failed')
+    }
   }
 
   #lost(what: string, error: unknown): void {

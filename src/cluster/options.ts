@@ -42,7 +42,9 @@ function contacts(name: string, why: string): Option<readonly string[]> {
   }
 }
 
-function words<const C extends readonly string[]>(name: string, initial: readonly C[number][], choices: C, why: string): Option<readonly C[number][]> {
+function words<const C extends readonly string[]>(
+  name: string, initial: readonly C[number][], choices: C, why: string
+): Option<readonly C[number][]> {
   const one = choice(name, initial[0] ?? choices[0] ?? '', choices, why)
   return {
     name, kind: `list of ${choices.join(', ')}`, initial, why, print: (v) => v.join(','),
@@ -65,9 +67,11 @@ function clusterName(name: string, why: string): Option<string> {
 export const clusterOptions = options({
   mode: flag('--cluster-mode', false, 'This node works with others on the same database.'),
   clusterName: clusterName('--cluster-name', 'Keeps clusters apart that share one database; the same on all nodes of one.'),
-  primaryAddress: text('--tigase-primary-address', '', 'Name of this node, unique in the database; when not given, the name of the machine.'),
+  primaryAddress: text('--tigase-primary-address', '',
+    'Name of this node, unique in the database; when not given, the name of the machine.'),
   secondaryAddress: text('--tigase-secondary-address', '', 'Public name of this node, used when clients are sent to it.'),
-  advertise: address('--cluster-advertise', '', 'Where the other nodes reach this one; when not given, its name and the first cluster port.'),
+  advertise: address('--cluster-advertise', '',
+    'Where the other nodes reach this one; when not given, its name and the first cluster port.'),
   listen: list('--cluster-listen', ['::'], 'Addresses or interfaces of this machine on which links are taken; :: means every address.'),
   ports: ports('--cl-comp-ports', [5777], 'Ports on which links are taken.'),
   nodes: contacts('--cluster-nodes', 'First contacts, besides those in the table; the rest is learnt. A password in it is not used.'),

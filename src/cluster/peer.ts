@@ -45,8 +45,11 @@ class Connection {
   readonly pings = new Fifo<{ readonly token: number; readonly sentAt: number }>()
   silentMs = SILENT_MS
 
-  /** @param dialler name of the node that dialled */
-  constructor(readonly link: Link, readonly dialler: string, private readonly metrics: ClusterMetrics) {}
+  /**
+   * @param dialler name of the node that dialled
+   * @param provenAt when it was last known to work: READY, or the sending of the latest PING that was answered
+   */
+  constructor(readonly link: Link, readonly dialler: string, public provenAt: number, private readonly metrics: ClusterMetrics) {}
 
   write(frame: Buffer): void {
     const lane = LANE_NAMES[frame[LANE_AT] ?? 0] ?? 'none'
@@ -89,13 +92,18 @@ export class Peer {
     return this.#connection !== undefined
   }
 
+  /** When the present link was last known to work; minus infinity without one. */
+  get provenAt(): number {
+    return this.#connection?.provenAt ?? Number.NEGATIVE_INFINITY
+  }
+
   get dialler(): string | undefined {
     return this.#connection?.dialler
   }
 
   /** Takes a READY connection in place of the present one. */
   attach(link: Link, dialler: string, theirs: Positions): LinkHandler {
-    const connection = new Connection(link, dialler, this.parts.metrics)
+    const connection = new Connection(link, dialler, this.parts.clock.now(), this.parts.metrics)
     const former = this.#connection
     this.#connection = connection
     this.linkedOnce = true
@@ -183,8 +191,9 @@ export class Peer {
   /** This life is over: nothing of it is heard any more (I8), whoever waits for it is told. */
   end(reason: GoodbyeReason): void {
     this.#over = true
-    this.#connection?.link.end(encodeGoodbye(this.parts.frames, reason), reason)
-    this.#connection = undefined
+    const connection = this.#connection
+    this.#connection = undefined // so that its closing is no news
+    connection?.link.end(encodeGoodbye(this.parts.frames, reason), reason)
     const waiting = [this.#registering, ...this.#registrations]
     this.#registrations.clear()
     this.#registering = undefined
@@ -193,28 +202,28 @@ export class Peer {
   }
 
   #frame(connection: Connection, frame: RawFrame): void {
-    if (this.#over) return this.parts.dropped(this)
+    if (this.#over) { this.parts.dropped(this); return }
     if (!usableHlc(frame.hlc)) throw new FrameFault('a clock at its end')
     this.parts.hlc.seen(frame.hlc)
     const lane = LANE_NAMES[frame.lane]
     this.parts.metrics.framesIn.add(lane)
     this.parts.metrics.linkBytesIn.add(lane, frame.size)
-    if (frame.lane === 0) return this.#linkFrame(connection, frame)
+    if (frame.lane === 0) { this.#linkFrame(connection, frame); return }
     this.channel.receive(frame)
     this.#connection?.link.wake()
   }
 
   #linkFrame(connection: Connection, frame: RawFrame): void {
     switch (frame.type) {
-      case FRAME.PING: return connection.write(encodePing(this.parts.frames, FRAME.PONG, decodePing(frame.body)))
-      case FRAME.PONG: return this.#pong(connection, decodePing(frame.body))
-      case FRAME.ACK: return this.channel.acked(decodeAck(frame.body))
-      case FRAME.CREDIT: return this.channel.credit(decodeCredit(frame.body))
-      case FRAME.PEERS: return this.parts.peers(decodePeers(frame.body))
+      case FRAME.PING: { connection.write(encodePing(this.parts.frames, FRAME.PONG, decodePing(frame.body))); return }
+      case FRAME.PONG: { this.#pong(connection, decodePing(frame.body)); return }
+      case FRAME.ACK: { this.channel.acked(decodeAck(frame.body)); return }
+      case FRAME.CREDIT: { this.channel.credit(decodeCredit(frame.body)); return }
+      case FRAME.PEERS: { this.parts.peers(decodePeers(frame.body)); return }
       case FRAME.GOODBYE: {
         const reason = decodeGoodbye(frame.body)
         connection.link.destroy(`goodbye: ${reason}`)
-        return this.parts.goodbye(this, reason)
+        this.parts.goodbye(this, reason); return
       }
       default: if (!frame.optional) throw new FrameFault(`frame type ${frame.type} is not known`)
     }
@@ -225,6 +234,7 @@ export class Peer {
       connection.pings.shift()
       if (ping.token !== token) continue
       this.roundTripMs = this.parts.clock.now() - ping.sentAt
+      connection.provenAt = Math.max(connection.provenAt, ping.sentAt)
       this.parts.ponged(ping.sentAt)
     }
     connection.silentMs = SILENT_MS

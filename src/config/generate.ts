@@ -86,7 +86,7 @@ export function manualText(sections: readonly Section[]): string {
     'All lines `component/...` of one are ignored with one warning.', '',
     twoColumns('component | instead', Object.entries(ABSENT).map(([name, text]) => [code(name), cell(text)])), '',
     '## Plugins of Tigase', '',
-    `Done without a plugin: ${[...BUILT_IN_PLUGINS].map(code).join(', ')}.`, '',
+    `Their work is always done, by a plugin of that name or by the server itself: ${[...BUILT_IN_PLUGINS].map(code).join(', ')}.`, '',
     twoColumns('not offered | instead', Object.entries(OTHER_PLUGINS).map(([id, text]) => [code(id), cell(text)])), ''
   ].join('\n')
 }

@@ -2,7 +2,7 @@
  * Options that belong to no single room: domains, admins, plugins, logging, files. The composition root hands them out.
  */
 import { choice, flag, list, options, type Option } from './option.js'
-import { preparedDomain, virtualHosts } from './virtual-hosts.js'
+import { NO_REGISTRATION, preparedDomain, virtualHosts } from './virtual-hosts.js'
 
 /** One word of `--sm-plugins`. */
 export interface PluginChoice {
@@ -89,7 +89,10 @@ export const serverOptions = options({
     + ':-tls-required, :-register; when not given, the name of the node.'),
   admins: bareJids('--admins', 'Accounts with administrator\'s rights.'),
   plugins: pluginChoices('--sm-plugins', 'Plugins to switch on (+id) or off (-id) besides those that are on by themselves.'),
-  register: flag('--vhost-register-enabled', false, 'People may make their own accounts (XEP-0077); a domain\'s :register flag wins.'),
+  register: {
+    ...flag('--vhost-register-enabled', false, 'People may make their own accounts (XEP-0077): not offered, known for Tigase\'s files.'),
+    remarks: (on: boolean) => (on ? [NO_REGISTRATION] : [])
+  },
   debug: debugWords('--debug', 'Rooms that log at level debug.'),
   logLevel: choice('--log-level', 'info', ['trace', 'debug', 'info', 'warn', 'error'], 'Least level that is logged.'),
   logFormat: choice('--log-format', 'auto', ['auto', 'json', 'text'], 'JSON lines, or text for people; auto means text on a terminal.')

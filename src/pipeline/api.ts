@@ -118,10 +118,16 @@ export interface ServerFacts {
   upMs(): number
   /** Features and identities of a served domain or of an account, from all plugins' `disco`. */
   disco(of: 'host' | 'account'): DiscoFacts
+  /** Clients of this domain must use TLS before they log in. */
+  tlsRequired(domain: string): boolean
+  /** This life of this node, and whether one of that name is alive. */
+  readonly node: string
+  isLive(node: string): boolean
   /** Text of the password-to-keys function, off the event loop. Accounts keep keys only. */
   setPassword(account: AccountRef, password: string): Promise<void>
+  checkPassword(account: AccountRef, password: string): Promise<boolean>
   createAccount(jid: Jid, password: string): Promise<AccountRef | undefined>
-  /** With its sessions on all nodes. */
+  /** With its sessions on all nodes, which end when those that asked for it have had their answer. */
   removeAccount(account: AccountRef): Promise<void>
 }
 
@@ -188,11 +194,13 @@ export const set = (ns: string, name: string, action: IqAction): IqHandler => ({
 /**
  * Doors for IQs that are not for a full JID. `self`: no `to`, or the sender's own bare JID. `account`: any local bare
  * JID; `ctx.account` is its owner. `host`: a served domain; `ctx.account` is the sender. Without `to`: self, account, host.
+ * `nobody`: a bare JID that no account here has, so that it can look like one that refuses; `ctx.account` is the sender.
  */
 export interface IqDoors {
   readonly self?: readonly IqHandler[]
   readonly account?: readonly IqHandler[]
   readonly host?: readonly IqHandler[]
+  readonly nobody?: readonly IqHandler[]
 }
 
 /**
@@ -224,7 +232,7 @@ export interface PluginDeclaration {
   /** Tigase's plugin id where Tigase has one. */
   readonly id: string
   readonly aliases?: readonly string[]
-  readonly xep?: { readonly number: number; readonly version: string }
+  readonly xep?: { readonly number: number; readonly version: string; readonly title?: string; readonly note?: string }
   /** `off`: loaded only when `--sm-plugins` says `+id`. */
   readonly initially?: 'off'
   readonly needs?: readonly string[]

@@ -10,7 +10,7 @@ import type {
 
 export const PHASES = ['guard', 'shape', 'keep', 'copy'] as const
 export type Phase = (typeof PHASES)[number]
-export const DOORS = ['self', 'account', 'host'] as const
+export const DOORS = ['self', 'account', 'host', 'nobody'] as const
 export type Door = (typeof DOORS)[number]
 
 export interface Step {
@@ -74,7 +74,8 @@ export function compile(declared: readonly PluginDeclaration[]): Pipeline {
     doors: {
       self: iqTable(plugins, 'self', complaints),
       account: iqTable(plugins, 'account', complaints),
-      host: iqTable(plugins, 'host', complaints)
+      host: iqTable(plugins, 'host', complaints),
+      nobody: iqTable(plugins, 'nobody', complaints)
     },
     audiences: audiencesOf(plugins, complaints),
     disco: { host: discoOf(plugins, 'host'), account: discoOf(plugins, 'account') },

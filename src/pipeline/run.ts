@@ -36,7 +36,7 @@ export class Passage {
   }
 
   /** @throws StanzaError (or rejects with one) and nothing else */
-  run(): Passage | Promise<Passage> {
+  run(): this | Promise<this> {
     for (let step = this.#steps[this.#at]; step !== undefined; step = this.#steps[++this.#at]) {
       let result
       try {
@@ -50,7 +50,7 @@ export class Passage {
     return this
   }
 
-  async #wait(step: Step, result: Promise<unknown>): Promise<Passage> {
+  async #wait(step: Step, result: Promise<unknown>): Promise<this> {
     let settled
     try {
       settled = await result

@@ -140,7 +140,7 @@ function judged(stanza: Stanza, other: Jid | undefined, ctx: Context, refuse: (s
 export default plugin({
   id: NS,
   aliases: ['blocking'],
-  xep: { number: 191, version: '1.3' },
+  xep: { number: 191, version: '1.3', title: 'Blocking Command' },
   needs: ['jabber:iq:roster'],
   config,
   disco: [NS],

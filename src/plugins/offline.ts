@@ -72,7 +72,7 @@ function claims(from: unknown, domains: readonly string[]): boolean {
 
 export default plugin({
   id: 'msgoffline',
-  xep: { number: 160, version: '1.0.1' },
+  xep: { number: 160, version: '1.0.1', title: 'Best Practices for Handling Offline Messages' },
   config,
   disco: { host: ['msgoffline'] },
   message: { leaving: { shape: stripForged }, stranded: keep },

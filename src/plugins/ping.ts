@@ -6,7 +6,7 @@ const pong = get(NS, 'ping', () => undefined)        // nothing to say: an empty
 
 export default plugin({
   id: 'urn:xmpp:ping',
-  xep: { number: 199, version: '2.0.1' },
+  xep: { number: 199, version: '2.0.1', title: 'XMPP Ping' },
   disco: [NS],
-  iq: { account: [pong], host: [pong] }
+  iq: { account: [pong], host: [pong], nobody: [pong] }        // an address tells nobody whether somebody has it
 })

@@ -150,7 +150,8 @@ async function demote(stanza: Stanza, ctx: Context): Promise<void | Stanza> {
   return presenceRequest('directed', stanza.from, stanza.to)
 }
 
-function isEntitled(roster: Roster, who: Jid, account: Jid): boolean {
+/** `who` may see the presence of `account`. */
+export function isEntitled(roster: Roster, who: Jid, account: Jid): boolean {
   if (who.sameBare(account)) return true
   const item = roster.items.get(who.bare.toString())
   return item !== undefined && isSeenByContact(item)

@@ -112,7 +112,7 @@ function changed(item: RosterItem | undefined, { jid, name, groups }: Wish): Ros
 }
 
 /** RFC 6121 §2.5.2: a contact that is removed loses what it could see, and we what we could. */
-function cancellations(account: Jid, item: RosterItem): readonly Delivery[] {
+export function cancellations(account: Jid, item: RosterItem): readonly Delivery[] {
   const tell = (type: 'unsubscribe' | 'unsubscribed'): Delivery => ({
     stanza: Stanza.of({ kind: 'presence', type, from: account, to: item.jid }), to: item.jid,
     via: 'route', audience: '', except: undefined, readdress: false, row: 0
@@ -160,6 +160,10 @@ function checkTexts(name: string, groups: readonly string[]): void {
   }
 }
 
+const notYours = set(NS, 'query', () => {
+  throw new StanzaError('auth', 'forbidden') // RFC 6121 §2.1.5
+})
+
 export default plugin({
   id: NS,
   aliases: ['roster'],
@@ -167,9 +171,8 @@ export default plugin({
   audiences: { interested: (device) => device.get(interested) },
   iq: {
     self: [get(NS, 'query', readRoster), set(NS, 'query', changeRoster)],
-    account: [set(NS, 'query', () => {
-      throw new StanzaError('auth', 'forbidden') // RFC 6121 §2.1.5
-    })]
+    account: [notYours],
+    nobody: [notYours]
   },
   streamFeatures: () => [xml('ver', { xmlns: 'urn:xmpp:features:rosterver' })]
 })

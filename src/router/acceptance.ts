@@ -78,6 +78,11 @@ export class Acceptance {
     this.#parking.releaseAll()
   }
 
+  /** This life is over: nobody waits for an answer any more. */
+  reset(): void {
+    this.#parking.clear()
+  }
+
   get parked(): number {
     return this.#parking.size
   }
@@ -118,7 +123,7 @@ export class Acceptance {
       if (number <= (watermarks.get(osid) ?? 0)) continue
       if (watermarks.size > WATERMARKS_MAX / 2) trim(watermarks, osid)
       watermarks.set(osid, number)
-      this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer) })
+      void this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer) })
     }
     const verdict: Verdict = { kind: 'accept', sessions: takers.map((session) => session.session) }
     if (this.#stable === true) return this.#accepted(offer, takers, verdict)
@@ -133,7 +138,7 @@ export class Acceptance {
   #giveState(offer: Offer, takers: readonly Session[]): Verdict {
     for (const session of takers) {
       if (offer.stanza.kind === 'presence' && !this.#isNews(session, offer)) continue
-      this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer) })
+      void this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer) })
     }
     return { kind: 'accept', sessions: [] }
   }

@@ -43,6 +43,12 @@ export class AskTable {
     }
   }
 
+  /** This life is over: no answer counts any more. */
+  reset(): void {
+    for (const [ask, question] of this.#open) question.asker.gone(ask)
+    this.#open.clear()
+  }
+
   lost(node: NodeRef): void {
     for (const [ask, question] of this.#open) {
       if (!isOver(question.node, node)) continue

@@ -87,6 +87,15 @@ export class Asks {
     }
   }
 
+  /** This life is over, and its clients with it. */
+  reset(): void {
+    for (const lane of this.#lanes()) {
+      lane.over = true
+      for (const stanza of [...lane.open, ...lane.waiting]) this.#deps.pressure.closed(lane.osid, stanza.bytes)
+    }
+    this.#origins.clear()
+  }
+
   /** Its answers count no more: what only its devices had is lost with them, and somebody else may take it. */
   lost(node: NodeRef): void {
     for (const lane of [...this.#lanes()]) {
@@ -193,7 +202,7 @@ export class Asks {
 
   readonly #took = (lane: Lane, stanza: OpenStanza, place: Place, verdict: Verdict): void => {
     this.#deps.pressure.moves(place.node)
-    if (stanza.places.get(place.node.name) !== place) return
+    if (lane.over || stanza.places.get(place.node.name) !== place) return
     this.#take(lane, stanza, place, verdict)
     this.#advance(lane)
   }
@@ -296,6 +305,7 @@ export class Asks {
   }
 
   #stored(lane: Lane, stanza: OpenStanza, row: number | undefined): void {
+    if (lane.over) return
     if (row === undefined || row === 0) {
       this.#settle(lane, stanza, row === 0 ? undefined : new StanzaError('cancel', 'service-unavailable'))
       return
@@ -306,6 +316,7 @@ export class Asks {
   }
 
   #settle(lane: Lane, stanza: OpenStanza, error: StanzaError | undefined): void {
+    if (lane.over) return
     stanza.stage = 'settled'
     if (error !== undefined) this.#deps.bounce(stanza, error)
     this.#advance(lane)

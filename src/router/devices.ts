@@ -40,6 +40,8 @@ export class Devices {
   readonly #deps: DevicesDeps
   /** Farewells under way, by full JID: the next device of that name waits for them. */
   readonly #leaving = new Map<string, Promise<void>>()
+  /** Changes of presence under way: a farewell waits for them, so that nothing is shown after it. */
+  readonly #changing = new Map<Session, Promise<void>>()
 
   constructor(deps: DevicesDeps) {
     this.#deps = deps
@@ -55,6 +57,7 @@ export class Devices {
     await this.#leaving.get(session.jid.toString())
     const open = stableLog.append({ type: 'OPEN', session: session.session })
     if (open !== true) await open
+    if (!this.#isHere(session)) return
     mesh.bound(session.jid, session.bound)
     await strategy.announce(this.#record(session))
     await this.#run(pipeline.life.bound, session)
@@ -62,10 +65,21 @@ export class Devices {
 
   /** Presence without `to` (RFC 6121 §4.2, §4.4, §4.5), and all that hangs on it. */
   async presence(cause: Cause, session: Session, stanza: Stanza): Promise<void> {
+    const changing = this.#change(cause, session, stanza)
+    this.#changing.set(session, changing)
+    try {
+      await changing
+    } finally {
+      this.#changing.delete(session)
+    }
+  }
+
+  async #change(cause: Cause, session: Session, stanza: Stanza): Promise<void> {
     await this.#leaving.get(session.jid.toString())
     const available = stanza.type === ''
     const priority = available ? priorityOf(stanza) : undefined
     const passage = await this.#leave(cause, session, stanza)
+    if (!this.#isHere(session)) return
     if (passage.dropped !== undefined) return this.#deps.dispatch.send(cause, passage.dropped.instead)
     if (available && priority !== undefined) await this.#available(session, { passage, priority, cause })
     else await this.#unavailable(session, passage.copies, cause)
@@ -113,6 +127,7 @@ export class Devices {
     const { dispatch, life, pipeline, services, stableLog } = this.#deps
     const cause = life.cause()
     try {
+      await this.#changing.get(session)?.catch(() => undefined)       // its sender has heard of it
       const replaced = this.#deps.sessions.byFull(session.jid)?.presence !== undefined
       if (session.presence !== undefined && !replaced) {
         const passage = await this.#leave(cause, session, Stanza.of({ kind: 'presence', type: 'unavailable', from: session.jid }))
@@ -126,6 +141,10 @@ export class Devices {
       services.log.warn({ jid: session.jid.toString(), err }, 'device.farewell-failed')
     }
     cause.end()
+  }
+
+  #isHere(session: Session): boolean {
+    return this.#deps.sessions.byFull(session.jid) === session
   }
 
   #leave(cause: Cause, session: Session, stanza: Stanza): Passage | Promise<Passage> {

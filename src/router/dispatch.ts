@@ -96,7 +96,18 @@ export class Dispatch {
     const [first] = run
     if (first.via === 'devices') this.#toDevices(cause, run)
     else if (first.stanza.kind === 'presence') return this.#presences(cause, run)
-    else return inOrder(run, (delivery) => this.route(cause, this.#key(cause), addressed(delivery)))
+    else return inOrder(run, (delivery) => this.#own(cause, addressed(delivery)))
+  }
+
+  /** A refusal of what a handler sent is not one of the stanza that made it do so: it goes to its own sender (trap 17). */
+  #own(cause: Cause, stanza: Stanza): Eventually<void> {
+    const refuse = (thrown: unknown): void => this.refuse(cause, stanza, thrown)
+    try {
+      const routing = this.route(cause, this.#key(cause), stanza)
+      return isPromise(routing) ? routing.catch(refuse) : routing
+    } catch (thrown) {
+      refuse(thrown)
+    }
   }
 
   #toDevices(cause: Cause, run: Run): void {

@@ -11,6 +11,8 @@ import type { NodeRef } from './strategy.js'
 const LOOK_MS = 100
 /** The table is read every second. After this the database is away or the peer is wrong; nothing of ours moves, so it is served. */
 const WAIT_MS = 5_000
+/** Of one node; as many as it may send in that time at full speed are more than a node should hold. */
+const LINE_MAX = 10_000
 
 interface Line {
   readonly waiting: { readonly from: NodeRef; readonly envelope: Envelope; readonly since: number }[]
@@ -47,6 +49,7 @@ export class Inbound {
     const entry = { from, envelope, since: this.#clock.now() }
     if (line === undefined) this.#lines.set(from.name, { waiting: [entry] })
     else line.waiting.push(entry)
+    if (line !== undefined && line.waiting.length > LINE_MAX) this.look()
     this.#mesh.refresh?.()
     this.#looking ??= this.#clock.every(LOOK_MS, () => this.look())
   }
@@ -68,7 +71,7 @@ export class Inbound {
   /** Serves what may be served now. */
   look(): void {
     for (const [name, { waiting }] of this.#lines) {
-      for (let next = waiting[0]; next !== undefined && this.#isDue(next); next = waiting[0]) {
+      for (let next = waiting[0]; next !== undefined && this.#isDue(next, waiting.length); next = waiting[0]) {
         waiting.shift()
         this.#serve(next.from, next.envelope)
       }
@@ -79,13 +82,16 @@ export class Inbound {
     this.#looking = undefined
   }
 
+  /** This life is over. */
   stop(): void {
     this.#looking?.()
+    this.#looking = undefined
+    this.#lines.clear()
   }
 
-  #isDue({ from, envelope, since }: Line['waiting'][number]): boolean {
+  #isDue({ from, envelope, since }: Line['waiting'][number], behind: number): boolean {
     if (envelope.view <= this.#mesh.viewNo) return true
-    if (this.#clock.now() - since < WAIT_MS) return false
+    if (this.#clock.now() - since < WAIT_MS && behind < LINE_MAX) return false
     this.#log.warn({ node: from.name, theirs: envelope.view, ours: this.#mesh.viewNo }, 'view.behind')
     return true
   }

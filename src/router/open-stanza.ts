@@ -95,6 +95,8 @@ export class Lane {
   /** Guards against being worked on twice at a time. */
   busy = false
   again = false
+  /** This life is over: what still comes to it is nobody's business. */
+  over = false
 
   constructor(readonly osid: string, readonly account: string) {}
 
@@ -115,7 +117,7 @@ export class Lane {
 
   /** What `prev` says of the stanza now: all earlier ones here are un-closed; those that were answered are nobody's any more. */
   before(stanza: OpenStanza): number {
-    for (let i = this.open.indexOf(stanza) - 1; i >= 0; i--) {
+    for (let i = this.open.lastIndexOf(stanza) - 1; i >= 0; i--) {
       const earlier = this.open[i]
       if (earlier !== undefined && earlier.stage !== 'settled') return ordinal(earlier.key)
     }

@@ -9,6 +9,8 @@ import type { Eventually } from './eventually.js'
 /** A device is ready in milliseconds; a thousand stanzas or 4 MiB of one account mean that its database hangs. */
 const STANZAS_MAX = 1_000
 const BYTES_MAX = 4 * 1024 * 1024
+/** Of all accounts: what comes in while this node may not serve. */
+const NODE_BYTES_MAX = 64 * 1024 * 1024
 const FULL: Verdict = { kind: 'reject', why: 'error', type: 'wait', condition: 'resource-constraint' }
 
 interface Waiting<T> {
@@ -27,6 +29,7 @@ export class Parking<T extends { readonly address: Jid }> {
   readonly #lots = new Map<string, Lot<T>>()
   readonly #serve: (item: T) => Eventually<Verdict>
   #size = 0
+  #bytes = 0
 
   constructor(serve: (item: T) => Eventually<Verdict>) {
     this.#serve = serve
@@ -54,8 +57,9 @@ export class Parking<T extends { readonly address: Jid }> {
 
   park(item: T, bytes: number): Promise<Verdict> | Verdict {
     const lot = this.#lot(item.address.bare.toString())
-    if (lot.waiting.length >= STANZAS_MAX || lot.bytes + bytes > BYTES_MAX) return FULL
+    if (lot.waiting.length >= STANZAS_MAX || lot.bytes + bytes > BYTES_MAX || this.#bytes + bytes > NODE_BYTES_MAX) return FULL
     this.#size++
+    this.#bytes += bytes
     lot.bytes += bytes
     return new Promise((resolve) => {
       lot.waiting.push({ item, bytes, done: resolve })
@@ -66,11 +70,17 @@ export class Parking<T extends { readonly address: Jid }> {
     for (const [account, lot] of [...this.#lots]) if (lot.closers.size === 0) this.#release(account, lot)
   }
 
+  clear(): void {
+    this.#lots.clear()
+    this.#size = this.#bytes = 0
+  }
+
   #release(account: string, lot: Lot<T>): void {
     // What comes in meanwhile stands behind those that wait: the lot stays until it is empty.
     for (let next = lot.waiting.shift(); next !== undefined; next = lot.waiting.shift()) {
       this.#size--
       lot.bytes -= next.bytes
+      this.#bytes -= next.bytes
       next.done(this.#serve(next.item))
     }
     if (lot.closers.size === 0) this.#lots.delete(account)

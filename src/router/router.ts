@@ -40,10 +40,6 @@ export interface RouterDeps {
   readonly abroad?: Destination
   /** 32 hexadecimal digits for this life of the node; drawn when absent. */
   readonly life?: string
-  /** The isolation rule shut (false) or opened the gate. */
-  readonly onGate?: (open: boolean) => void
-  /** This life is over; every client has been dropped. */
-  readonly onFenced?: () => void
 }
 
 export interface RouterFacts {
@@ -66,7 +62,7 @@ export interface Router {
   readonly handler: SessionHandler
   start(): void
   stop(): void
-  /** For what no client caused; resolves when it is on its way. Failures are logged. */
+  /** For what no client caused. A refusal goes to the stanza's own sender, a failure to the log. */
   submit(delivery: Delivery): void
   /** The account is gone: its handlers, its devices here, all that nodes remember of it. */
   removeAccount(account: AccountRef): Promise<void>
@@ -99,7 +95,6 @@ export function createRouter(deps: RouterDeps): Router {
 function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
   const { mesh, sessions, hlc, services } = deps
   const over = (node: NodeRef): void => {
-    parts.inbound.over(node)
     parts.pressure.moves(node)
     parts.table.lost(node)
     parts.asks.lost(node)
@@ -117,7 +112,9 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
     },
     invalidate: (cache, key) => services.caches.invalidated(cache, key),
     node: (change, node) => {
-      over(change === 'up' ? { name: node.name, incarnation: node.incarnation - 1 } : node)
+      const ended = change === 'up' ? { name: node.name, incarnation: node.incarnation - 1 } : node
+      if (change !== 'left') parts.inbound.over(ended)        // what a node that left cleanly has sent still counts
+      over(ended)
       if (change === 'up') parts.asks.up(node)
       parts.inbound.look()
     },
@@ -127,12 +124,15 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
         parts.acceptance.ungate()
         clients.ungate()
       }
-      deps.onGate?.(open)
     },
     fenced: () => {
       sessions.abort('fenced')
+      clients.fenced()
+      parts.inbound.stop()
+      parts.asks.reset()
+      parts.table.reset()
+      parts.acceptance.reset()
       services.caches.clear()
-      deps.onFenced?.()
     }
   })
 }
@@ -140,6 +140,7 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
 async function removeAccount(deps: RouterDeps, life: NodeLife, account: AccountRef): Promise<void> {
   const { pipeline, services, sessions } = deps
   const ctx = new HandlerContext(services, account, undefined, life.cause().itself)
+  const forgotten = services.caches.forgetAccount(account.jid)    // before its devices say goodbye
   sessions.closeAccount(account.jid)
   for (const { plugin, run } of pipeline.accountRemoved ?? []) {
     try {
@@ -148,6 +149,7 @@ async function removeAccount(deps: RouterDeps, life: NodeLife, account: AccountR
       refusalOf(thrown, plugin, ctx)
     }
   }
+  await forgotten
   await services.caches.forgetAccount(account.jid)
 }
 
@@ -180,7 +182,7 @@ class ClientStanzas implements SessionHandler {
   }
 
   // RFC 6120 §8.3.3.8; the malformed address is not repeated in `from` (§8.3.1).
-  malformed(session: Session, kind: Stanza['kind'], id: string | undefined, type: string, badTo: string): void {
+  malformed(...[session, kind, id, type, badTo]: Parameters<SessionHandler['malformed']>): void {
     const stanza = Stanza.of({ kind, id, type, from: session.jid })
     const error = new StanzaError('modify', 'jid-malformed', `Not an address: ${badTo.slice(0, 100)}`)
     const reply = errorReply(stanza, error, new Jid('', session.jid.domain, ''))
@@ -189,7 +191,7 @@ class ClientStanzas implements SessionHandler {
 
   /** Synchronous unless something waits. */
   receive(session: Session, stanza: Stanza, index: number): void | Promise<void> {
-    if (!this.#deps.mesh.serving()) return this.#closed().then(() => this.receive(session, stanza, index))
+    if (!this.#deps.mesh.serving()) return this.#whenServing(session, stanza, index)
     const cause = new Cause(session.session, index, session)
     const { pressure } = this.#parts
     try {
@@ -208,6 +210,11 @@ class ClientStanzas implements SessionHandler {
     for (const go of this.#gated.splice(0)) go()
   }
 
+  /** What was read and not entered goes with its sessions: a later life must not speak for them. */
+  fenced(): void {
+    this.#gated = []
+  }
+
   async #finish(cause: Cause, stanza: Stanza, done: Promise<void>): Promise<void> {
     try {
       await done
@@ -218,8 +225,9 @@ class ClientStanzas implements SessionHandler {
     await this.#parts.pressure.room(cause.osid)
   }
 
-  #closed(): Promise<void> {
-    return new Promise((resolve) => this.#gated.push(resolve))
+  async #whenServing(session: Session, stanza: Stanza, index: number): Promise<void> {
+    await new Promise<void>((resolve) => this.#gated.push(resolve))
+    if (this.#deps.sessions.byFull(session.jid) === session) await this.receive(session, stanza, index)
   }
 
   #enter(cause: Cause, session: Session, stanza: Stanza): Eventually<void> {

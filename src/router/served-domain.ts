@@ -63,7 +63,8 @@ export class ServedDomain implements Destination {
     const shared = to.length === 1 && stanza.to?.equals(to[0]?.address) === true ? stanza : withoutTo(stanza)
     const fan: Fan = { cause, shared, steps: this.#deps.pipeline.presence.arriving, targets: [], errors: shared === stanza }
     const done = inOrder(to, (target) => this.#presenceTo(fan, target))
-    return isPromise(done) ? done.then(() => this.#flush(fan)) : this.#flush(fan)
+    if (isPromise(done)) return done.then(() => this.#flush(fan))
+    this.#flush(fan)
   }
 
   /** RFC 6120 §10.5.1, §10.5.2. */
@@ -72,12 +73,16 @@ export class ServedDomain implements Destination {
     if (stanza.kind === 'iq' && isRequest(stanza.type) && to.resource === '' && account !== undefined) {
       return this.#deps.doors().request(cause, stanza, ['host'], account)
     }
-    this.#noAccount(cause, stanza)
+    return this.#noAccount(cause, stanza)
   }
 
   /** RFC 6121 §8.5.1; a probe gets what a stranger's gets (§4.3.2). */
-  #noAccount(cause: Cause, stanza: Stanza): void {
+  #noAccount(cause: Cause, stanza: Stanza): Eventually<void> {
     const { from, to } = stanza
+    const sender = cause.session?.account
+    if (stanza.kind === 'iq' && isRequest(stanza.type) && to?.isBare === true && to.local !== '' && sender !== undefined) {
+      return this.#deps.doors().request(cause, stanza, ['nobody'], sender)
+    }
     const fate = whenNoAccount(stanza)
     if (fate === 'bounce') this.#deps.dispatch().refuse(cause, stanza, unavailable())
     if (fate !== 'unsubscribed' || from === undefined || to === undefined || to.local === '') return
@@ -139,7 +144,8 @@ export class ServedDomain implements Destination {
     }
     try {
       const passage = new Passage(fan.steps ?? [], seen, this.#context(fan.cause, fan.cause.itself, account)).run()
-      return isPromise(passage) ? passage.then((through) => this.#through(fan, { to, seen }, through)).catch(refuse) : this.#through(fan, { to, seen }, passage)
+      if (!isPromise(passage)) return this.#through(fan, { to, seen }, passage)
+      return passage.then((through) => this.#through(fan, { to, seen }, through)).catch(refuse)
     } catch (thrown) {
       refuse(thrown)
     }

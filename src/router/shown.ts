@@ -6,6 +6,7 @@
 import type { Session } from '../session/session.js'
 import { Stanza } from '../xmpp/stanza.js'
 import type { Jid } from '../xmpp/jid.js'
+import { isOver } from './ask-table.js'
 import type { NodeRef } from './strategy.js'
 
 interface Seen {
@@ -14,6 +15,8 @@ interface Seen {
 }
 
 export class Shown {
+  /** Lives that are over, by name. */
+  readonly #over = new Map<string, NodeRef>()
   readonly #byDevice = new Map<Session, Map<string, Seen>>()
 
   /**
@@ -23,6 +26,7 @@ export class Shown {
   passes(device: Session, presence: Stanza, owner: NodeRef | undefined): boolean {
     const { from, type } = presence
     if (from === undefined || from.isBare || (type !== '' && type !== 'unavailable')) return true
+    if (owner !== undefined && this.#isOver(owner)) return false
     return type === '' ? this.#available(device, from, owner) : this.#unavailable(device, from, owner)
   }
 
@@ -33,9 +37,10 @@ export class Shown {
 
   /** That life and all earlier ones of the name are over: each device that saw a device there as available is told. */
   lost(node: NodeRef): void {
+    if (!this.#isOver(node)) this.#over.set(node.name, node)
     for (const [device, seen] of this.#byDevice) {
       for (const [text, { jid, owner }] of seen) {
-        if (owner.name !== node.name || owner.incarnation > node.incarnation) continue
+        if (!isOver(owner, node)) continue
         seen.delete(text)
         device.deliver(Stanza.of({ kind: 'presence', type: 'unavailable', from: jid }), device.jid)
       }
@@ -44,6 +49,11 @@ export class Shown {
 
   get size(): number {
     return [...this.#byDevice.values()].reduce((sum, seen) => sum + seen.size, 0)
+  }
+
+  #isOver(node: NodeRef): boolean {
+    const ended = this.#over.get(node.name)
+    return ended !== undefined && isOver(node, ended)
   }
 
   #available(device: Session, from: Jid, owner: NodeRef | undefined): boolean {

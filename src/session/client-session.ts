@@ -6,6 +6,7 @@ import { HOLD, type OpenStream, type StanzaConsumer } from '../stream/open-strea
 import type { Deadlines } from '../stream/deadlines.js'
 import type { AccountRef } from '../storage/store.js'
 import type { Clock } from '../telemetry/clock.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { StreamClosedReason } from '../telemetry/reasons.js'
 import type { RawElement } from '../xml/raw.js'
 import { errorReply } from '../xmpp/error-stanza.js'
@@ -19,7 +20,11 @@ import type { LocalSession } from './sessions.js'
 import { HARD_FACTOR, SlowReader, type SlowBounds } from './slow-reader.js'
 import type { Slot } from './slot.js'
 
+/** What sessions count. */
+export type SessionMetrics = Pick<Metrics, 'stanzasIn' | 'stanzasOut'>
+
 export interface SessionParts {
+  readonly metrics: SessionMetrics
   readonly handler: SessionHandler
   readonly jids: JidCache
   readonly clock: Clock
@@ -128,14 +133,19 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     }
     const lang = attrs['xml:lang'] ?? this.#stream.lang         // RFC 6120 §4.7.4
     const head = { kind, to, from: this.#stamp(kind, type), id, type, lang }
+    if (element.reserved === true) {                            // RFC 6120 §8.4
+      this.#refuse(Stanza.of(head), index, new StanzaError('modify', 'not-acceptable', 'Elements of streams inside a stanza'))
+      return
+    }
     this.#receive(Stanza.ofBytes(head, element.children, element.inside), index)
   }
 
   #receive(stanza: Stanza, index: number): void {
     if (stanza.id !== undefined && stanza.id.length > ID_LENGTH_MAX) {
-      this.#refuseId(stanza, index)
+      this.#refuse(stanza, index, new StanzaError('modify', 'bad-request', `An id of more than ${ID_LENGTH_MAX} characters`))
       return
     }
+    this.#parts.metrics.stanzasIn.add(stanza.kind)
     const pending = this.#parts.handler.receive(this, stanza, index)
     if (pending !== undefined) void this.#wait(pending)
     if (this.#received - this.#handled.value >= UNHANDLED_MAX) this.#stream.hold(HOLD.window)
@@ -176,8 +186,8 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     return kind === 'presence' && isSubscription(type) ? this.account.jid : this.jid
   }
 
-  #refuseId(stanza: Stanza, index: number): void {
-    const reply = errorReply(stanza, new StanzaError('modify', 'bad-request', `An id of more than ${ID_LENGTH_MAX} characters`))
+  #refuse(stanza: Stanza, index: number, error: StanzaError): void {
+    const reply = errorReply(stanza, error)
     if (reply !== undefined) this.deliver(reply, this.jid)
     this.handled(index)
   }
@@ -194,6 +204,7 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     const stream = this.#stream
     const { inside } = stanza
     const ready = stream.write(stanza.open(stream.form, to ?? stanza.to), inside, stanza.close)
+    this.#parts.metrics.stanzasOut.add(stanza.kind)
     this.#slow.wrote(inside.length)
     return ready
   }

@@ -10,6 +10,7 @@ import type { AccountRecord, AccountRef, Accounts } from '../storage/store.js'
 import { SaslFailure, type Authenticator, type Identity, type ScramSecret } from '../stream/authenticator.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
+import { StanzaError } from '../xmpp/errors.js'
 import { Jid, JidError, prepareLocal } from '../xmpp/jid.js'
 import { preparePassword } from '../xmpp/saslprep.js'
 import { HashQueue } from './hash-queue.js'
@@ -68,12 +69,32 @@ export class Credentials implements Authenticator {
     return identityOf(account)
   }
 
-  /** Keys of all hashes for a new password, off the event loop. Rejects with `PasswordRefused`. */
+  /** For those who have logged in and must show again who they are. Rejects with `StanzaError` when nobody can say. */
+  async check({ jid }: AccountRef, password: string): Promise<boolean> {
+    try {
+      await this.plain(jid.local, jid.domain, password)
+      return true
+    } catch (error) {
+      if (error instanceof SaslFailure && error.condition === 'not-authorized') return false
+      throw new StanzaError('wait', 'resource-constraint', 'The password cannot be checked now; try again later')
+    }
+  }
+
+  /** Keys of all hashes for a new password, off the event loop. Rejects with `PasswordRefused`, or `StanzaError` when busy. */
   async keysFor(password: string): Promise<readonly ScramKeys[]> {
     const prepared = preparePassword(password)
     if (prepared === undefined) throw new PasswordRefused()
     const salt = randomBytes(SALT_BYTES)
-    return Promise.all(SCRAM_HASHES.map((hash) => deriveKeys(prepared, hash, salt, this.#parts.iterations)))
+    const running = this.#queue.run(() => this.#derive(prepared, salt))
+    if (running === undefined) throw new StanzaError('wait', 'resource-constraint', 'Too many passwords wait to be hashed')
+    return running
+  }
+
+  // One after the other: one place in the queue is one thread.
+  async #derive(prepared: string, salt: Buffer): Promise<readonly ScramKeys[]> {
+    const keys: ScramKeys[] = []
+    for (const hash of SCRAM_HASHES) keys.push(await deriveKeys(prepared, hash, salt, this.#parts.iterations))
+    return keys
   }
 
   async setPassword(account: AccountRef, password: string): Promise<void> {

@@ -3,11 +3,13 @@ import type { Authenticator } from '../stream/authenticator.js'
 import { c2sProfile, type Domains } from '../stream/profile.js'
 import type { StreamSettings } from '../stream/options.js'
 import { HOLD } from '../stream/open-stream.js'
-import { Stream } from '../stream/stream.js'
+import { Stream, type StreamParts } from '../stream/stream.js'
 import type { Log } from '../telemetry/log.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { Accept } from '../transport/transport.js'
 import { StreamError } from '../xmpp/errors.js'
 import { createBinder, type BinderParts } from './binder.js'
+import type { SessionMetrics } from './client-session.js'
 
 export interface DoorParts extends BinderParts {
   readonly streamSettings: StreamSettings
@@ -16,6 +18,7 @@ export interface DoorParts extends BinderParts {
   /** What plugins say in `<stream:features/>` after authentication, as XML that stands alone there. */
   readonly extras: () => string
   readonly log: Log
+  readonly metrics: SessionMetrics & Pick<Metrics, 'streamsOpened' | 'streamsClosed'>
 }
 
 /** Takes each new connection; `sessions` closes and holds those that have not logged in, too. */
@@ -24,7 +27,10 @@ export function createClientDoor(parts: DoorParts): Accept {
   const binder = createBinder(parts)
   const profile = c2sProfile({ settings: parts.streamSettings, domains, authenticator, binder, extras })
   const streams = new Set<Stream>()
-  const over = (stream: Stream): void => void streams.delete(stream)
+  const over: StreamParts['over'] = (stream, reason) => {
+    streams.delete(stream)
+    parts.metrics.streamsClosed.add(reason)
+  }
 
   sessions.attach({
     gate(open) {
@@ -41,6 +47,7 @@ export function createClientDoor(parts: DoorParts): Accept {
   return (transport) => {
     const stream = new Stream(transport, { profile, clock, deadlines, log, over })
     streams.add(stream)
+    parts.metrics.streamsOpened.add(transport.kind)
     stream.start()
     if (!sessions.gateOpen) gateStream(stream, false)
   }

@@ -1,7 +1,8 @@
 /** Accounts and their SCRAM keys (RFC 5802 §3). Owns `accounts` and `scram_keys`; the password itself is never kept. */
+import type { Clock } from '../telemetry/clock.js'
 import { Jid } from '../xmpp/jid.js'
 import { digest, insertNumbered, lockAccount } from './columns.js'
-import { rowsOf, type Database, type Sql } from './database.js'
+import type { Database, Sql, Statement } from './database.js'
 import { StorageError, type AccountRecord, type AccountRef, type Accounts, type ScramHash, type ScramKeys } from './store.js'
 
 interface KeyRow {
@@ -18,21 +19,25 @@ interface LoginRow extends KeyRow {
   readonly created_at: number
 }
 
-/** One read for a login. Raw: the text is made once, not built for each login. */
-const FIND = 'select a.id, a.disabled, a.created_at, k.hash, k.salt, k.iterations, k.stored_key, k.server_key ' +
-  'from accounts a left join scram_keys k on k.account_id = a.id where a.jid_key = ?'
+/** One read for a login. */
+const FIND: Statement = {
+  name: 'account',
+  text: 'select a.id, a.disabled, a.created_at, k.hash, k.salt, k.iterations, k.stored_key, k.server_key ' +
+    'from accounts a left join scram_keys k on k.account_id = a.id where a.jid_key = ?'
+}
 
 export class SqlAccounts implements Accounts {
   readonly #database: Database
+  readonly #clock: Clock
 
-  constructor(database: Database) {
+  constructor(database: Database, clock: Clock) {
     this.#database = database
+    this.#clock = clock
   }
 
   async find(jid: Jid): Promise<AccountRecord | undefined> {
     const bare = jid.bare
-    const result: unknown = await this.#database.read((sql) => sql.raw(FIND, [digest(bare.toString())]))
-    const rows = rowsOf(this.#database.kind, result) as unknown as readonly LoginRow[]
+    const rows = await this.#database.rows<LoginRow>(FIND, [digest(bare.toString())])
     const [first] = rows
     if (first === undefined) return undefined
     const keys = rows.flatMap(keysOf)
@@ -41,7 +46,7 @@ export class SqlAccounts implements Accounts {
 
   async create(jid: Jid, keys: readonly ScramKeys[]): Promise<AccountRecord | undefined> {
     const bare = jid.bare
-    const createdAt = Date.now()
+    const createdAt = Math.floor(this.#clock.wall())
     const jidKey = digest(bare.toString())
     const row = { jid_key: jidKey, domain: bare.domain, local: bare.local, created_at: createdAt }
     try {

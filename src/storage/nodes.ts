@@ -10,11 +10,11 @@ import { claimedRow, nodeOf, type DbNode } from './node-rows.js'
 import type { DatabaseKind } from './settings.js'
 
 const LIVE: readonly NodeState[] = ['joining', 'up', 'draining']
-/** A live node reads notices with each beat; a day is for people who look. */
-const NOTICE_AGE: Readonly<Record<DatabaseKind, string>> = {
-  sqlite: "at_db < datetime('now', '-1 day')",
-  postgresql: "at_db < current_timestamp - interval '1 day'",
-  mysql: 'at_db < current_timestamp - interval 1 day'
+/** A live node reads notices with each beat, and rows of nodes that have ended are for people: a day is enough for both. */
+const A_DAY_AGO: Readonly<Record<DatabaseKind, string>> = {
+  sqlite: "datetime('now', '-1 day')",
+  postgresql: "current_timestamp - interval '1 day'",
+  mysql: 'current_timestamp - interval 1 day'
 }
 /** At one time; the rest comes with the next beat. */
 const NOTICES_MAX = 1000
@@ -36,6 +36,7 @@ export class SqlClusterTables implements ClusterTables {
       if (row !== undefined && LIVE.includes(row.state)) await markFenced(sql, nodeOf(row))
       await writeClaim(sql, claim, incarnation, row === undefined)
       await sql('cluster_fence').insert({ hostname: claim.hostname, incarnation, fenced: 0 })
+      await sql('cluster_nodes').whereNotIn('state', LIVE).whereRaw(`last_update < ${A_DAY_AGO[this.#database.kind]}`).delete()
       const life: Life = { hostname: claim.hostname, incarnation, bootNonce: claim.bootNonce }
       return { outcome: 'claimed', life, row: nodeOf({ hostname: claim.hostname, ...claimedRow(claim, incarnation) }) }
     })
@@ -98,7 +99,7 @@ export class SqlClusterTables implements ClusterTables {
       // The counter stays locked to the commit: numbers are seen in their order, none appears behind a reader's back.
       const id = await draw(sql, 'notice')
       await sql('cluster_notices').insert({ id, kind, subject })
-      await sql('cluster_notices').whereRaw(NOTICE_AGE[this.#database.kind]).delete()
+      await sql('cluster_notices').whereRaw(`at_db < ${A_DAY_AGO[this.#database.kind]}`).delete()
     })
   }
 

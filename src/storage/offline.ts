@@ -3,11 +3,17 @@
  * never twice, and removed by number; the origin's key makes a repeat recognisable.
  */
 import { insertNumbered, lockAccount } from './columns.js'
-import type { Database, Sql } from './database.js'
+import type { Database, Sql, Statement } from './database.js'
 import type { AccountRef, OfflineLimit, OfflineMessages, OfflineRow } from './store.js'
 
 /** Marks in one statement: SQLite allows 32,766, and each number of marks is one text to prepare. */
 const REMOVE_AT_ONCE = 200
+
+/** One read for a login. */
+const READ: Statement = {
+  name: 'offline',
+  text: 'select row_no, origin_key, stanza, at_ms from offline_messages where account_id = ? order by row_no'
+}
 
 interface Row {
   readonly row_no: number
@@ -37,9 +43,7 @@ export class SqlOfflineMessages implements OfflineMessages {
   }
 
   async read(account: AccountRef): Promise<readonly OfflineRow[]> {
-    const rows = await this.#database.read<readonly Row[]>((sql) =>
-      sql('offline_messages').where({ account_id: account.id }).orderBy('row_no').select('row_no', 'origin_key', 'stanza', 'at_ms')
-    )
+    const rows = await this.#database.rows<Row>(READ, [account.id])
     return byOrigin(rows.map(({ row_no, origin_key, stanza, at_ms }) => ({ row: row_no, key: origin_key, stanza, at: at_ms })))
   }
 

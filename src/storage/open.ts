@@ -27,29 +27,38 @@ export interface OpenStore {
   close(): Promise<void>
 }
 
+/** A beat and what goes with it; they wait for nothing else. */
+const CLUSTER_POOL_SIZE = 2
+
 /** Rejects with `DatabaseRefused` (an operator must act) or with `StorageError` of kind `away` (try again). */
 export async function openStore(settings: DatabaseSettings, log: Log, clock: Clock = systemClock()): Promise<OpenStore> {
   const database = openDatabase(settings, log, clock)
+  // Connections of their own, made when first used: a beat that queues behind a storm of logins gets its node fenced.
+  const few = settings.kind === 'sqlite' ? settings : { ...settings, poolSize: CLUSTER_POOL_SIZE }
+  const beats = openDatabase(few, log.child({ connections: 'cluster' }), clock)
+  const close = async (): Promise<void> => {
+    await Promise.all([database.close(), beats.close()])
+  }
   try {
     const facts = await database.check()
     return {
       database,
       facts,
-      store: storeOn(database),
-      cluster: new SqlClusterTables(database),
+      store: storeOn(database, clock),
+      cluster: new SqlClusterTables(beats),
       values: new ServerValues(database),
       migrate: () => migrate(database, log),
-      close: () => database.close()
+      close
     }
   } catch (error) {
-    await database.close()
+    await close()
     throw error
   }
 }
 
-function storeOn(database: Database): Store {
+function storeOn(database: Database, clock: Clock): Store {
   return {
-    accounts: new SqlAccounts(database),
+    accounts: new SqlAccounts(database, clock),
     rosters: new SqlRosters(database),
     values: new SqlValues(database),
     offline: new SqlOfflineMessages(database)

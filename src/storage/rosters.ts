@@ -4,7 +4,7 @@
  */
 import type { Jid } from '../xmpp/jid.js'
 import { bareJid, digest, flag, lockAccount } from './columns.js'
-import { rowsOf, type Database, type Sql } from './database.js'
+import type { Database, Sql, Statement } from './database.js'
 import type { AccountRef, Roster, RosterChange, RosterChanges, RosterItem, Rosters, Subscription } from './store.js'
 
 interface ItemRow {
@@ -25,9 +25,11 @@ interface Versions {
   readonly roster_floor: number
 }
 
-interface VersionedRow extends Versions {
-  readonly contact: string | null
-}
+/** The account's own columns stand in each row; a roster without items is one row without an item. */
+type Joined = Versions & (ItemRow | { readonly contact: null })
+type WithItem = Versions & ItemRow
+
+const hasItem = (row: Joined): row is WithItem => row.contact !== null
 
 /** A client that was away for more removals than this gets the whole roster. */
 const REMOVED_MAX = 200
@@ -35,13 +37,19 @@ const REMOVED_MAX = 200
 const ITEM = ['contact', 'version', 'name', 'group_names', 'subscription', 'ask', 'approved', 'pending_in', 'listed']
 
 /** One read for a login: the version and the items of one moment. */
-const LOAD = `select a.roster_version, ${ITEM.map((column) => `i.${column}`).join(', ')} ` +
-  'from accounts a left join roster_items i on i.account_id = a.id where a.id = ?'
+const LOAD: Statement = {
+  name: 'roster',
+  text: `select a.roster_version, ${ITEM.map((column) => `i.${column}`).join(', ')} ` +
+    'from accounts a left join roster_items i on i.account_id = a.id where a.id = ?'
+}
 
-const CHANGES = 'select a.roster_version, a.roster_floor, c.* from accounts a left join (' +
-  `select account_id, ${ITEM.join(', ')} from roster_items where account_id = ? and version > ? and listed = 1 union all ` +
-  "select account_id, contact, version, '', '', '', 0, 0, null, 0 from roster_removed where account_id = ? and version > ?" +
-  ') c on c.account_id = a.id where a.id = ? order by c.version'
+const CHANGES: Statement = {
+  name: 'roster-changes',
+  text: 'select a.roster_version, a.roster_floor, c.* from accounts a left join (' +
+    `select account_id, ${ITEM.join(', ')} from roster_items where account_id = ? and version > ? and listed = 1 union all ` +
+    "select account_id, contact, version, '', '', '', 0, 0, null, 0 from roster_removed where account_id = ? and version > ?" +
+    ') c on c.account_id = a.id where a.id = ? order by c.version'
+}
 
 export class SqlRosters implements Rosters {
   readonly #database: Database
@@ -51,10 +59,10 @@ export class SqlRosters implements Rosters {
   }
 
   async load(account: AccountRef): Promise<Roster> {
-    const rows = (await this.#rows(LOAD, [account.id])) as readonly (VersionedRow & ItemRow)[]
+    const rows = await this.#database.rows<Joined>(LOAD, [account.id])
     const items = new Map<string, RosterItem>()
     for (const row of rows) {
-      if ((row as VersionedRow).contact !== null) items.set(row.contact, itemOf(row))
+      if (hasItem(row)) items.set(row.contact, itemOf(row))
     }
     return { version: rows[0]?.roster_version ?? 0, items }
   }
@@ -82,20 +90,16 @@ export class SqlRosters implements Rosters {
 
   async changesSince(account: AccountRef, version: number): Promise<RosterChanges | undefined> {
     const { id } = account
-    const rows = (await this.#rows(CHANGES, [id, version, id, version, id])) as readonly (Versions & VersionedRow & ItemRow)[]
+    const rows = await this.#database.rows<Joined>(CHANGES, [id, version, id, version, id])
     const [first] = rows
     // A version of the future is from another roster: the account was made anew.
     if (first === undefined || version < first.roster_floor || version > first.roster_version) return undefined
-    const changed = rows.filter((row) => (row as VersionedRow).contact !== null).map((row) => ({
+    const changed = rows.filter(hasItem).map((row) => ({
       version: row.version,
       jid: bareJid(row.contact),
       item: row.listed === 1 ? itemOf(row) : undefined
     }))
     return { version: first.roster_version, changed }
-  }
-
-  async #rows(statement: string, bindings: readonly number[]): Promise<readonly unknown[]> {
-    return rowsOf(this.#database.kind, await this.#database.read((sql) => sql.raw(statement, bindings)))
   }
 }
 

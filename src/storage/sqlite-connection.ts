@@ -88,14 +88,20 @@ export class SqliteConnection {
   }
 
   async close(): Promise<void> {
-    const ended = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
     this.__knex__disposed ??= troubleError('the SQLite connection is closed', 'SQLITE_MISUSE')
     this.#worker.ref()
     this.#worker.postMessage({ id: 0 } satisfies SqliteRequest)
-    // A thread that hangs in the file system is left behind; it does not keep the process.
-    const late = setTimeout(() => this.#worker.unref(), this.#silentMs)
-    await ended
-    clearTimeout(late)
+    await new Promise<void>((resolve) => {
+      // A thread that hangs in the file system is left behind; it must not keep the process.
+      const late = setTimeout(() => {
+        this.#worker.unref()
+        resolve()
+      }, this.#silentMs)
+      this.#worker.once('exit', () => {
+        clearTimeout(late)
+        resolve()
+      })
+    })
   }
 
   #answered(reply: SqliteReply): void {

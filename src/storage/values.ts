@@ -1,7 +1,9 @@
 /** Shape one of storage: a value under a key of an account. Owns `account_values`. */
 import { digest, lockAccount } from './columns.js'
-import type { Database, Sql } from './database.js'
+import type { Database, Sql, Statement } from './database.js'
 import type { AccountRef, Values } from './store.js'
+
+const GET: Statement = { name: 'value', text: 'select content from account_values where account_id = ? and name_key = ?' }
 
 interface Place {
   readonly account_id: number
@@ -17,8 +19,9 @@ export class SqlValues implements Values {
     this.#database = database
   }
 
-  get(account: AccountRef, key: string): Promise<string | undefined> {
-    return this.#database.read((sql) => contentAt(sql, placeOf(account, key)))
+  async get(account: AccountRef, key: string): Promise<string | undefined> {
+    const [row] = await this.#database.rows<{ readonly content: string }>(GET, [account.id, digest(key)])
+    return row?.content
   }
 
   async set(account: AccountRef, key: string, value: string): Promise<void> {

@@ -36,7 +36,7 @@ export interface StreamParts {
   readonly deadlines: Deadlines
   readonly log: Log
   /** The stream has ended. */
-  readonly over: (stream: Stream) => void
+  readonly over: (stream: Stream, reason: StreamClosedReason) => void
 }
 
 const ID_BYTES = 16
@@ -49,7 +49,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   readonly #transport: Transport
   readonly #profile: Profile
   readonly #deadlines: Deadlines
-  readonly #over: (stream: Stream) => void
+  readonly #over: StreamParts['over']
   readonly #startedAt: number
   readonly #negotiators = new Map<Feature, Negotiator>()
   #state: StreamState = { kind: 'opening' }
@@ -75,7 +75,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.kind = transport.kind
     this.form = transport.form
     this.clock = clock
-    this.log = log.child({ address: transport.peer.address, transport: transport.kind })
+    this.log = log.child({ ip: transport.peer.address, transport: transport.kind })
     this.#flags = { secure: transport.peer.secure, authenticated: false, bound: false }
     this.#startedAt = clock.now()
     this.#deadline = this.#startedAt + profile.authenticatedMs
@@ -150,8 +150,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#lang = verdict.lang
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
-    this.#transport.send(featuresText(this.form, offers(this.#profile.features, this)))
+    const offered = offers(this.#profile.features, this)
+    this.#transport.send(featuresText(this.form, offered))
     this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
+    if (offered === '') this.log.info({ stream: this.#id, hint: 'TLS is required here; connect with TLS' }, 'stream.nothing-offered')
   }
 
   element(element: RawElement): void {
@@ -359,7 +361,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#deadline = Infinity
     this.#deadlines.forget(this)
     this.#negotiators.clear()
-    this.#over(this)
+    this.#over(this, reason)
     closingLine(this.log, {
       reason, condition, detail, stream: this.#id, jid: (this.#jid ?? this.#identity?.jid)?.toString(),
       seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent

@@ -1,7 +1,7 @@
 /**
  * How the node is: each part reports its state, `/healthz` and `/ready` read the whole. Owns the last report of each.
  */
-import type { Clock } from './clock.js'
+import type { Cancel, Clock } from './clock.js'
 
 export type HealthState = 'ok' | 'degraded' | 'down'
 
@@ -22,12 +22,17 @@ export interface HealthReport {
   readonly parts: Readonly<Record<string, PartHealth>>
 }
 
+/** How often watched parts are asked, so that the log tells a change without anybody's looking. */
+const LOOK_MS = 1000
+
 const RANK: Readonly<Record<HealthState, number>> = { ok: 0, degraded: 1, down: 2 }
 
 export class Health {
   readonly #parts = new Map<string, PartHealth>()
   readonly #clock: Clock
   readonly #changed: (part: string, health: PartHealth) => void
+  readonly #watched = new Map<string, () => readonly string[]>()
+  #looking: Cancel | undefined
   #waitingFor = 'starting'
 
   /** `changed` is called when a part's state changes, for the log. */
@@ -42,6 +47,16 @@ export class Health {
     const health = { state, why, since: same ? before.since : this.#clock.wall() }
     this.#parts.set(part, health)
     if (!same && (before !== undefined || state !== 'ok')) this.#changed(part, health)
+  }
+
+  /** A part that is asked, every second and for each report. What it says is for people; nothing: it is well. */
+  watch(part: string, problems: () => readonly string[]): void {
+    this.#watched.set(part, problems)
+    this.#looking ??= this.#clock.every(LOOK_MS, () => this.#look())
+  }
+
+  stop(): void {
+    this.#looking?.()
   }
 
   /** Clients may come. */
@@ -64,8 +79,16 @@ export class Health {
   }
 
   report(): HealthReport {
+    this.#look()
     const parts = Object.fromEntries([...this.#parts].sort(([a], [b]) => a.localeCompare(b)))
     return { state: this.#worst(), ready: this.ready, waitingFor: this.#waitingFor, parts }
+  }
+
+  #look(): void {
+    for (const [part, problems] of this.#watched) {
+      const why = problems()
+      this.set(part, why.length === 0 ? 'ok' : 'degraded', why.join('; '))
+    }
   }
 
   #worst(): HealthState {

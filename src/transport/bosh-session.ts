@@ -144,14 +144,14 @@ export class BoshSession implements Transport, Timed, Flushable {
 
   /** One request of the client; the exchange gets exactly one answer, now or later. */
   receive(request: BoshRequest, exchange: Exchange): void {
-    if (this.#over) return exchange.answer(this.#terminate('item-not-found'))
+    if (this.#over) { exchange.answer(this.#terminate('item-not-found')); return }
     const { rid } = request
-    if (this.#pauseAnswer?.rid === rid) return exchange.answer(this.#pauseAnswer.answer)
+    if (this.#pauseAnswer?.rid === rid) { exchange.answer(this.#pauseAnswer.answer); return }
     switch (this.#window.kindOf(rid)) {
-      case 'answered': return exchange.answer(this.#window.answerOf(rid) ?? this.#terminate('item-not-found'))
-      case 'open': return this.#repeated(this.#window.openAt(rid), exchange)
-      case 'outside': return this.#violated('item-not-found', exchange)
-      case 'new': return this.#new(request, exchange)
+      case 'answered': { exchange.answer(this.#window.answerOf(rid) ?? this.#terminate('item-not-found')); return }
+      case 'open': { this.#repeated(this.#window.openAt(rid), exchange); return }
+      case 'outside': { this.#violated('item-not-found', exchange); return }
+      case 'new': { this.#new(request, exchange); return }
     }
   }
 
@@ -164,7 +164,7 @@ export class BoshSession implements Transport, Timed, Flushable {
   flush(): void {
     this.#planned = false
     if (this.#over) return
-    if (this.#endBy !== Infinity) return this.#sayGoodbye()
+    if (this.#endBy !== Infinity) { this.#sayGoodbye(); return }
     this.#answerWhatIsDue()
     this.#watchIdle()
     if (this.#outbox.recovered()) this.#sink?.drained()
@@ -177,14 +177,19 @@ export class BoshSession implements Transport, Timed, Flushable {
     else if (now >= this.#headerBy) this.#finish('policy-violation', new TransportFailure('timeout', 'the stream was not opened in time'))
     else if (now >= this.#outbox.slowAt()) this.#finish('policy-violation', new TransportFailure('slow-reader', 'the peer does not fetch'))
     else if (now >= this.#waitBy()) this.flush()
-    return this.#over ? Infinity : Math.min(this.#endBy, this.#idleBy, this.#headerBy, this.#outbox.slowAt(), this.#waitBy())
+    return this.#nextLook()
+  }
+
+  #nextLook(): number {
+    if (this.#over) return Infinity
+    return Math.min(this.#endBy, this.#idleBy, this.#headerBy, this.#outbox.slowAt(), this.#waitBy())
   }
 
   #new(request: BoshRequest, exchange: Exchange): void {
     const now = this.#room.wheel.now()
-    if (this.#isOveractive(request, now)) return this.#violated('policy-violation', exchange)
+    if (this.#isOveractive(request, now)) { this.#violated('policy-violation', exchange); return }
     if (request.pauseSeconds !== undefined && request.pauseSeconds * 1_000 > this.terms.pauseMaxMs) {
-      return this.#violated('policy-violation', exchange)          // XEP-0124 §10
+      this.#violated('policy-violation', exchange); return          // XEP-0124 §10
     }
     this.#lastNewAt = now
     this.#idlePoll = request.empty && request.rid !== this.terms.firstRid ? request.rid : undefined
@@ -201,15 +206,16 @@ export class BoshSession implements Transport, Timed, Flushable {
     if (request.pauseSeconds !== undefined || request.terminate) return false
     const open = this.#window.openCount + 1
     if (open > this.terms.requests) return true
-    if (!request.empty) return false
+    // Empty, and the last of them: one that a later request has overtaken on another connection was not sent in haste
+    if (!request.empty || request.rid < this.#window.highest) return false
     const soon = now - this.#lastNewAt < this.terms.pollingMs
     if (this.terms.hold === 0) return soon && this.#idlePoll !== undefined
     return soon && open === this.terms.requests
   }
 
   #repeated(open: Open | undefined, exchange: Exchange): void {
-    if (open === undefined) return this.#violated('item-not-found', exchange)
-    if (++open.repeats >= REPEATS_MAX) return this.#violated('policy-violation', exchange)
+    if (open === undefined) { this.#violated('item-not-found', exchange); return }
+    if (++open.repeats >= REPEATS_MAX) { this.#violated('policy-violation', exchange); return }
     open.exchange?.answer(this.#answer({ type: 'error' }))         // §14.3: the old one is let go, the new one waits
     open.exchange = exchange
     this.#idleBy = Infinity
@@ -258,7 +264,7 @@ export class BoshSession implements Transport, Timed, Flushable {
   #element(element: RawElement, sink: TransportSink): void {
     const { before, beforeBytes } = this.#room.bounds
     this.#received += element.size
-    if (this.#isAuthenticated || (element.size <= before.stanzaBytes && this.#received <= beforeBytes)) return sink.element(element)
+    if (this.#isAuthenticated || (element.size <= before.stanzaBytes && this.#received <= beforeBytes)) { sink.element(element); return }
     this.#deaf = true
     sink.fault(new XmlFault('policy-violation', 'too many bytes before authentication', 'stanza-too-big'))
   }
@@ -278,7 +284,7 @@ export class BoshSession implements Transport, Timed, Flushable {
   #answerWhatIsDue(): void {
     if (this.#opened === undefined) return             // the first answer tells the stream's id
     for (const open of this.#ready()) {
-      if (open.request.pauseSeconds !== undefined) return this.#answerPause(open.request.pauseSeconds)
+      if (open.request.pauseSeconds !== undefined) { this.#answerPause(open.request.pauseSeconds); return }
     }
     const { hold } = this.terms
     for (let ready = this.#ready(); ready.length > 0; ready = this.#ready()) {

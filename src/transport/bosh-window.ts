@@ -8,17 +8,21 @@ export class RidWindow<R, A> {
   /** Simultaneous requests that the client may have. */
   readonly size: number
   #last: number
+  #highest: number
   /** Not answered: early ones, and those that have had their turn. */
   readonly #open = new Map<number, R>()
   readonly #answers = new Map<number, A>()
 
   constructor(firstRid: number, size: number) {
     this.#last = firstRid - 1
+    this.#highest = firstRid - 1
     this.size = size
   }
 
   /** The highest id up to which every request has come. */
   get last(): number { return this.#last }
+  /** The highest id that has come, early ones included. */
+  get highest(): number { return this.#highest }
   get openCount(): number { return this.#open.size }
 
   kindOf(rid: number): RidKind {
@@ -32,6 +36,7 @@ export class RidWindow<R, A> {
 
   add(rid: number, request: R): void {
     this.#open.set(rid, request)
+    if (rid > this.#highest) this.#highest = rid
   }
 
   /** The request whose turn it is now, once; `undefined` while it has not come. */

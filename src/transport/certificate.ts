@@ -2,12 +2,12 @@
  * The certificate for clients: given, found in the certificates folder, or self-made at the first start. Owns the checks
  * and the self-made file; complaints name the file and what to do.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { link, mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../telemetry/log.js'
-import { messageOf } from './failure.js'
+import { codeOf, messageOf } from './failure.js'
 import type { TlsSettings } from './options.js'
 import { selfSigned } from './self-signed.js'
 import { secureContextOf } from './tls.js'
@@ -70,7 +70,7 @@ async function selfMade(place: CertificatePlace): Promise<Certificate> {
 /** Whole or not at all, and only one of two processes that start together wins. */
 async function makeFile(file: string, place: CertificatePlace): Promise<void> {
   const pair = await selfSigned({ names: place.domains.length > 0 ? place.domains : ['localhost'], now: place.now, days: SELF_MADE_DAYS })
-  const draft = `${file}.${process.pid}.draft`
+  const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
     await mkdir(place.dataDirectory, { recursive: true })
     await writeFile(draft, pair.key + pair.certificate, { mode: 0o600 })
@@ -146,8 +146,4 @@ async function exists(file: string): Promise<boolean> {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return false
     throw new CertificateError(file, `cannot be looked at (${codeOf(error)})`, { cause: error })
   })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : messageOf(error)
 }

@@ -5,6 +5,7 @@
 import type { SecureContext } from 'node:tls'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import { BoshSessions } from './bosh.js'
 import type { BoshParts } from './bosh.js'
 import { boundsOf } from './bounds.js'
@@ -32,6 +33,7 @@ export interface DoorsParts {
   readonly clock: Clock
   readonly log: Log
   readonly nodeName: string
+  readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
   readonly certificate: Certificate
   readonly accept: Accept
   readonly serves: BoshParts['serves']
@@ -47,7 +49,8 @@ export type DoorKind = 'c2s' | 'c2sTls' | 'http' | 'https' | 'ws2s' | 'ws2sTls'
 export type DoorPorts = Readonly<Record<DoorKind, readonly number[]>>
 
 const OPTIONS: Readonly<Record<DoorKind, string>> = {
-  c2s: '--c2s-ports', c2sTls: '--c2s-tls-ports', http: '--http-ports', https: '--https-ports', ws2s: '--ws2s-ports', ws2sTls: '--ws2s-tls-ports'
+  c2s: '--c2s-ports', c2sTls: '--c2s-tls-ports', http: '--http-ports', https: '--https-ports',
+  ws2s: '--ws2s-ports', ws2sTls: '--ws2s-tls-ports'
 }
 const KINDS: readonly DoorKind[] = ['c2s', 'c2sTls', 'http', 'https', 'ws2s', 'ws2sTls']
 
@@ -125,7 +128,8 @@ export class ClientDoors {
   /** Where the doors are, for the node's row: `host:port` each. @param name stands for a listener on every address */
   services(name: string): Readonly<Partial<Record<'c2s' | 'c2sTls' | 'http' | 'https' | 'admin', string>>> {
     const [first = '::'] = this.#parts.doors.listen
-    const host = first === '::' || first === '0.0.0.0' ? name : first
+    const own = first.includes(':') ? `[${first}]` : first
+    const host = first === '::' || first === '0.0.0.0' ? name : own
     const ports = this.ports()
     const found: Partial<Record<'c2s' | 'c2sTls' | 'http' | 'https' | 'admin', string>> = {}
     for (const kind of ['c2s', 'c2sTls', 'http', 'https'] as const) {
@@ -169,7 +173,8 @@ export class ClientDoors {
       tls: encrypted ? { context: () => this.#context, alpn } : undefined, logsIn: direct
     }
     const { wheel } = this.room
-    const room = { wheel, log, limits: this.limits, handshakeMs: streamLimits.handshakeMs, trusted: this.#trusted }
+    const { handshakeMs } = streamLimits
+    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs, trusted: this.#trusted }
     return new Listener(door, room, direct ? this.#onStream() : this.#onHttp(kind))
   }
 
@@ -205,7 +210,8 @@ export class ClientDoors {
       host: adminListen.host, port: adminListen.port ?? ADMIN_PORT, option: '--admin-listen', proxied: false, proxyTls: false,
       tls: undefined, logsIn: false
     }
-    const room = { wheel, log, limits: this.limits, handshakeMs: 0, trusted: Networks.of(['127.0.0.0/8', '::1']) }
+    const trusted = Networks.of(['127.0.0.0/8', '::1'])
+    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs: 0, trusted }
     return new Listener(door, room, (socket, origin, ticket) => this.#adminHttp.take(socket, origin, ticket))
   }
 }

@@ -12,5 +12,10 @@ export class TransportFailure extends Error {
 
 /** What an unknown thrown or emitted value says, for log lines. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error)
+}
+
+/** The system's name for an error, such as ENOENT; 'unknown' if it has none. */
+export function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
 }

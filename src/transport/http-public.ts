@@ -81,7 +81,8 @@ function boshHandler(parts: PublicParts, origins: Origins): HttpHandler {
     const { address, secure } = request.client
     const body = await request.body(parts.limits.boshBodyBytes).catch((error: unknown) => { throw withHeaders(error, cors) })
     const answer = await parts.bosh.serve({ address, secure, body }, { paid: request.direct, onLost: (task) => request.onLost(task) })
-    return answer.status === 0 ? undefined : httpReply(answer, { ...cors, ...cookieFor(parts.nodeName, request.headers, request.client.secure) })
+    const cookie = cookieFor(parts.nodeName, request.headers, request.client.secure)
+    return answer.status === 0 ? undefined : httpReply(answer, { ...cors, ...cookie })
   }
 }
 

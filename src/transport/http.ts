@@ -5,6 +5,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Log } from '../telemetry/log.js'
 import type { Origin, Ticket } from './bounds.js'
 import { messageOf } from './failure.js'
@@ -52,7 +53,7 @@ export interface HttpRoute {
   readonly handler: HttpHandler
 }
 
-export type OnUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void
+export type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 export interface HttpParts {
   readonly routes: readonly HttpRoute[]
@@ -83,8 +84,8 @@ export class HttpDoor {
       keepAliveTimeout: keepAliveMs, connectionsCheckingInterval: CHECK_MS
     }, (request, response) => void this.#request(request, response))
     this.#server.maxHeadersCount = headers + 1
-    this.#server.on('clientError', (error, socket) => refuseBroken(error, socket as Socket))
-    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head))
+    this.#server.on('clientError', (error, socket) => refuseBroken(error, socket))
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     this.#server.emit('listening')                     // starts Node's checks of slow requests; nothing listens here
   }
 
@@ -124,7 +125,7 @@ export class HttpDoor {
       if (reply === undefined) incoming.socket.destroy()
       else write(response, reply)
     } catch (error) {
-      if (error instanceof HttpRefusal) return write(response, error.reply)
+      if (error instanceof HttpRefusal) { write(response, error.reply); return }
       this.#parts.log.error({ path: incoming.url?.slice(0, 100), error }, 'http.handler-failed')
       write(response, { status: 500, headers: TEXT, body: 'internal error\n' })
     }
@@ -144,7 +145,7 @@ export class HttpDoor {
     })
   }
 
-  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => {})
     if (tooManyHeaders(request, this.#parts.limits)) refuseUpgrade(socket, 431)
     else if (this.#parts.onUpgrade === undefined) refuseUpgrade(socket, 400)
@@ -153,7 +154,7 @@ export class HttpDoor {
 }
 
 /** An answer to an upgrade that is refused, by hand: Node gives no response object for it. */
-export function refuseUpgrade(socket: Socket, status: number, headers: Readonly<Record<string, string>> = {}): void {
+export function refuseUpgrade(socket: Duplex, status: number, headers: Readonly<Record<string, string>> = {}): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${status} ${REASONS[status] ?? 'Refused'}\r\nConnection: close\r\nContent-Length: 0\r\n${lines}\r\n`)
 }
@@ -169,10 +170,10 @@ function tooManyHeaders(request: IncomingMessage, limits: HttpLimitSettings): bo
 }
 
 /** Not HTTP, headers too long, or too slow: Node has no request for it. */
-function refuseBroken(error: Error, socket: Socket): void {
+function refuseBroken(error: Error, socket: Duplex): void {
   const code = 'code' in error ? error.code : undefined
   if (!socket.writable || code === 'ECONNRESET') return void socket.destroy()
-  if (code === 'HPE_HEADER_OVERFLOW') return refuseUpgrade(socket, 431)
+  if (code === 'HPE_HEADER_OVERFLOW') { refuseUpgrade(socket, 431); return }
   refuseUpgrade(socket, code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400)
 }
 

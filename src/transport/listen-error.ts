@@ -1,6 +1,8 @@
 /**
  * A port that cannot be opened, said so that an operator knows what, where and what to do.
  */
+import { codeOf, messageOf } from './failure.js'
+
 export interface Place {
   readonly host: string
   readonly port: number
@@ -21,7 +23,7 @@ export class ListenError extends Error {
   constructor(readonly place: Place, cause: unknown) {
     const code = codeOf(cause)
     const where = place.host.includes(':') ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`
-    const meaning = MEANINGS[code] ?? (cause instanceof Error ? cause.message : String(cause))
+    const meaning = MEANINGS[code] ?? messageOf(cause)
     super(`${place.option}: cannot listen on ${where} (${code}): ${meaning}`, { cause })
     this.name = 'ListenError'
     this.code = code
@@ -31,8 +33,4 @@ export class ListenError extends Error {
 export function noSuchFamily(error: unknown): boolean {
   const code = codeOf(error)
   return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL'
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
 }

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { Log } from '../telemetry/log.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
 import type { Origin, Ticket } from './bounds.js'
 import { messageOf } from './failure.js'
@@ -35,6 +36,7 @@ export interface Door {
 export interface DoorRoom {
   readonly wheel: Wheel
   readonly log: Log
+  readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
   readonly limits: AddressLimits
   readonly handshakeMs: number
   /** Connections of these are not counted: their clients are. */
@@ -113,27 +115,27 @@ export class Listener {
     const { remoteAddress, remotePort } = socket
     if (remoteAddress === undefined || this.#greeting.size >= GREETING_MAX) return void socket.destroy()
     const origin: Origin = { address: plainAddress(remoteAddress), port: remotePort ?? 0, secure: false }
-    if (!this.door.proxied) return this.#admit(socket, origin)
+    if (!this.door.proxied) { this.#admit(socket, origin); return }
     void this.#greet(socket, this.#proxied(socket, origin))
   }
 
   async #proxied(socket: Socket, origin: Origin): Promise<void> {
     const result = await readProxyHeader(socket, this.#room.wheel, this.#room.handshakeMs)
-    if (typeof result === 'string') return this.#refuse(socket, origin, 'proxy-header', result)
+    if (typeof result === 'string') { this.#refuse(socket, origin, 'proxy-header', result); return }
     const secure = result.tls && this.door.proxyTls
     this.#admit(socket, result.client === undefined ? origin : { ...result.client, address: plainAddress(result.client.address), secure })
   }
 
   #admit(socket: Socket, origin: Origin): void {
     const { limits, trusted } = this.#room
-    if (!this.door.logsIn && trusted.has(origin.address)) return this.#enter(socket, origin, { authenticated() {}, release() {} })
+    if (!this.door.logsIn && trusted.has(origin.address)) { this.#enter(socket, origin, { authenticated() {}, release() {} }); return }
     const admission = limits.admit(origin.address, { evict: this.door.logsIn ? () => socket.destroy() : undefined })
-    if ('refused' in admission) return this.#refuse(socket, origin, admission.refused, undefined)
+    if ('refused' in admission) { this.#refuse(socket, origin, admission.refused, undefined); return }
     this.#enter(socket, origin, admission.ticket)
   }
 
   #enter(socket: Socket, origin: Origin, ticket: Ticket): void {
-    if (this.door.tls === undefined) return this.#onSocket(socket, origin, ticket)
+    if (this.door.tls === undefined) { this.#onSocket(socket, origin, ticket); return }
     void this.#greet(socket, this.#handshake(socket, origin, ticket))
   }
 
@@ -142,7 +144,7 @@ export class Listener {
     if (this.door.tls === undefined) return
     const { context, alpn } = this.door.tls
     const secure = await acceptTls(socket, context(), { wheel, handshakeMs, alpn }).catch((error: unknown) => messageOf(error))
-    if (typeof secure !== 'string') return this.#onSocket(secure, { ...origin, secure: true }, ticket)
+    if (typeof secure !== 'string') { this.#onSocket(secure, { ...origin, secure: true }, ticket); return }
     ticket.release()
     this.#refuse(socket, origin, 'tls-handshake', secure)
   }
@@ -153,6 +155,7 @@ export class Listener {
   }
 
   #refuse(socket: Socket, origin: Origin, reason: ConnectionRefusedReason, why: string | undefined): void {
+    this.#room.refused.add(reason)
     this.#room.log.info({ reason, why, ip: origin.address, port: this.#port }, 'connection.refused')
     if (reason === 'proxy-header' || reason === 'tls-handshake') socket.destroy()
     else socket.resetAndDestroy()

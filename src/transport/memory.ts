@@ -44,7 +44,7 @@ export function memoryPair(options: MemoryOptions = {}): MemoryPair {
   return { transport, client: new Client(transport) }
 }
 
-type Inbound = string | 'closed'
+type Inbound = { readonly xml: string } | 'closed'
 
 class MemoryTransport implements Transport {
   readonly kind = 'memory'
@@ -159,9 +159,9 @@ class MemoryTransport implements Transport {
   }
 
   #deliver(what: Inbound, sink: TransportSink): void {
-    if (what === 'closed') return sink.closed()
+    if (what === 'closed') { sink.closed(); return }
     try {
-      if (this.#framing.deliver(Buffer.from(what), LIMITS, sink)) sink.closed()
+      if (this.#framing.deliver(Buffer.from(what.xml), LIMITS, sink)) sink.closed()
     } catch (error) {
       if (!(error instanceof XmlFault)) throw error
       this.#deaf = true
@@ -192,7 +192,7 @@ class Client implements MemoryClient {
   }
 
   send(xml: string): void {
-    this.#transport.receive(xml)
+    this.#transport.receive({ xml })
   }
 
   next(): Promise<RawElement> {
@@ -218,7 +218,7 @@ class Client implements MemoryClient {
   #serve(): void {
     while (this.#asking.length > 0) {
       const bytes = this.#arrived.shift()
-      if (bytes === undefined) return this.#nothingMore()
+      if (bytes === undefined) { this.#nothingMore(); return }
       this.#transport.taken(bytes.length)
       this.#asking.shift()?.resolve(parseDocument(bytes, LIMITS))
     }

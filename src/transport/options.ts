@@ -29,7 +29,8 @@ export const doorOptions = options({
   ws2sTlsPorts: ports('--ws2s-tls-ports', [5291], 'Ports for WebSocket inside TLS; the path does not matter there.'),
   listen: list('--listen', ['::'], 'Addresses of this machine on which all client ports listen; :: means every address.'),
   adminListen: address('--admin-listen', '127.0.0.1:8080', 'Where metrics and state are served over plain HTTP; keep it private.'),
-  httpOrigins: list('--http-origins', ['*'], 'Web origins that may connect, such as https://chat.example; * means any, without credentials.'),
+  httpOrigins: list('--http-origins', ['*'],
+    'Web origins that may connect, such as https://chat.example; * means any, without credentials.'),
   httpPublicUrl: text('--http-public-url', '',
     'Base URL of the public paths as clients reach them, such as https://chat.example; empty: from the request\'s Host.'),
   trustedProxies: networks('--trusted-proxies', [],
@@ -42,9 +43,11 @@ export const doorOptions = options({
 
 /** Certificates. */
 export const tlsOptions = options({
-  tlsCertificate: text('--tls-certificate', '', 'PEM file with the certificate and its chain; empty: looked for in --ssl-certs-location, else self-made.'),
+  tlsCertificate: text('--tls-certificate', '',
+    'PEM file with the certificate and its chain; empty: looked for in --ssl-certs-location, else self-made.'),
   tlsKey: text('--tls-key', '', 'PEM file with the private key; empty: it stands in the file of --tls-certificate.'),
-  sslCertsLocation: text('--ssl-certs-location', 'certs/', 'Folder with PEM files, each key and chain together: <domain>.pem, or default.pem.')
+  sslCertsLocation: text('--ssl-certs-location', 'certs/',
+    'Folder with PEM files, each key and chain together: <domain>.pem, or default.pem.')
 })
 
 const KIB = 1024
@@ -54,39 +57,49 @@ const MINUTE = 60_000
 /** Limits of one TCP stream; the XML ones hold for every transport. */
 export const streamLimitOptions = options({
   stanzaBytes: bytes('--c2s-stanza-bytes-max', 256 * KIB, 10_000, 16 * MIB, 'One stanza; at least 10000 must pass (RFC 6120 §13.12).'),
-  stanzaElements: integer('--c2s-stanza-elements-max', 5_000, 100, 100_000, 'Elements in one stanza: small ones cost more than their bytes.'),
+  stanzaElements: integer('--c2s-stanza-elements-max', 5_000, 100, 100_000,
+    'Elements in one stanza: small ones cost more than their bytes.'),
   stanzaDepth: integer('--c2s-stanza-depth-max', 64, 16, 1_000, 'Nesting in one stanza: no honest payload comes near.'),
-  beforeAuthStanzaBytes: bytes('--c2s-unauthenticated-stanza-bytes-max', 8 * KIB, 4 * KIB, MIB, 'One element before authentication: SASL needs little.'),
+  beforeAuthStanzaBytes: bytes('--c2s-unauthenticated-stanza-bytes-max', 8 * KIB, 4 * KIB, MIB,
+    'One element before authentication: SASL needs little.'),
   beforeAuthElements: integer('--c2s-unauthenticated-elements-max', 32, 8, 1_000, 'Elements in one stanza before authentication.'),
   beforeAuthBytes: bytes('--c2s-unauthenticated-bytes-max', 64 * KIB, 16 * KIB, 16 * MIB, 'All bytes of a peer before authentication.'),
   headerMs: milliseconds('--c2s-header-timeout-ms', 30_000, 1_000, 10 * MINUTE, 'From the connection to the stream header.'),
   handshakeMs: milliseconds('--tls-handshake-timeout-ms', 10_000, 1_000, 2 * MINUTE, 'From the first byte of a TLS handshake to its end.'),
-  stanzaMs: milliseconds('--c2s-stanza-timeout-ms', 120_000, 5_000, 60 * MINUTE, 'From the first to the last byte of one stanza: no dripping.'),
+  stanzaMs: milliseconds('--c2s-stanza-timeout-ms', 120_000, 5_000, 60 * MINUTE,
+    'From the first to the last byte of one stanza: no dripping.'),
   pendingBytesMax: bytes('--c2s-pending-bytes-max', MIB, 64 * KIB, 64 * MIB, 'Unread bytes for one client before senders wait.'),
-  slowMs: milliseconds('--c2s-slow-reader-ms', 10_000, 1_000, 10 * MINUTE, 'A client beyond that which takes nothing for so long is cut off.')
+  slowMs: milliseconds('--c2s-slow-reader-ms', 10_000, 1_000, 10 * MINUTE,
+    'A client beyond that which takes nothing for so long is cut off.')
 })
 
 /** Limits over all connections. */
 export const addressLimitOptions = options({
   connectionsMax: integer('--connections-max', 50_000, 10, 1_000_000, 'Client connections of this node; more are refused.'),
   perAddress: integer('--connections-per-address', 512, 1, 1_000_000, 'Connections of one client address (IPv6: one /64).'),
-  unauthenticatedPerAddress: integer('--unauthenticated-per-address', 64, 1, 1_000_000, 'Connections of one address that have not logged in yet.'),
-  unauthenticatedPercent: integer('--unauthenticated-percent', 10, 1, 100, 'Share of --connections-max that may be without login; the oldest goes.'),
+  unauthenticatedPerAddress: integer('--unauthenticated-per-address', 64, 1, 1_000_000,
+    'Connections of one address that have not logged in yet.'),
+  unauthenticatedPercent: integer('--unauthenticated-percent', 10, 1, 100,
+    'Share of --connections-max that may be without login; the oldest goes.'),
   newPerSecond: integer('--new-connections-per-second', 20, 1, 1_000_000, 'New connections a second of one address, on average.'),
   newBurst: integer('--new-connections-burst', 50, 1, 1_000_000, 'New connections of one address at once.'),
-  exempt: networks('--limits-exempt', ['127.0.0.0/8', '::1/128'], 'Addresses or networks that no limit per address counts; none for nobody.')
+  exempt: networks('--limits-exempt', ['127.0.0.0/8', '::1/128'],
+    'Addresses or networks that no limit per address counts; none for nobody.')
 })
 
 /** HTTP, WebSocket and BOSH. */
 export const httpLimitOptions = options({
   headerBytes: bytes('--http-header-bytes-max', 16 * KIB, 4 * KIB, 256 * KIB, 'All headers of one request.'),
   headers: integer('--http-headers-max', 64, 16, 1_000, 'Headers of one request; a browser sends about 15.'),
-  headersMs: milliseconds('--http-headers-timeout-ms', 10_000, 1_000, 5 * MINUTE, 'From the first byte of a request to the end of its headers.'),
+  headersMs: milliseconds('--http-headers-timeout-ms', 10_000, 1_000, 5 * MINUTE,
+    'From the first byte of a request to the end of its headers.'),
   bodyMs: milliseconds('--http-body-timeout-ms', 30_000, 1_000, 5 * MINUTE, 'From the headers of a request to the end of its body.'),
-  keepAliveMs: milliseconds('--http-keep-alive-ms', 15_000, 1_000, 5 * MINUTE, 'An HTTP connection without a request is closed after this.'),
+  keepAliveMs: milliseconds('--http-keep-alive-ms', 15_000, 1_000, 5 * MINUTE,
+    'An HTTP connection without a request is closed after this.'),
   wsFragments: integer('--ws2s-fragments-max', 64, 1, 100_000, 'Fragments of one WebSocket message: no honest client cuts finer.'),
   wsPingSeconds: seconds('--ws2s-ping-seconds', 30, 5, 3_600, 'A WebSocket is pinged so often; two unanswered pings end it.'),
-  wsPongsPerSecond: integer('--ws2s-pings-per-second', 10, 1, 1_000, 'Pings of a client that are answered each second; many more close it.'),
+  wsPongsPerSecond: integer('--ws2s-pings-per-second', 10, 1, 1_000,
+    'Pings of a client that are answered each second; many more close it.'),
   boshBodyBytes: bytes('--bosh-body-bytes-max', 300_000, 20_000, 16 * MIB, 'One BOSH request: one full stanza and what is around it.'),
   boshWaitSeconds: seconds('--bosh-wait-max', 60, 1, 300, 'Longest time that a request is held open (wait).'),
   boshHold: integer('--bosh-hold-max', 1, 0, 10, 'Requests held open for one session (hold).'),

@@ -19,7 +19,7 @@ export function readProxyHeader(socket: Socket, wheel: Wheel, waitMs: number): P
     const onData = (chunk: Buffer): void => {
       seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
       const result = parseProxyHeader(seen)
-      if (result.kind === 'garbage') return done(result.why)
+      if (result.kind === 'garbage') { done(result.why); return }
       if (result.kind === 'more') return
       const { header } = result
       done(header, seen.subarray(header.size))

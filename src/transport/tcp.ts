@@ -10,7 +10,7 @@ import { StreamParser } from '../xml/stream-parser.js'
 import type { ParserSink } from '../xml/stream-parser.js'
 import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
-import { TransportFailure } from './failure.js'
+import { messageOf, TransportFailure } from './failure.js'
 import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
 import { acceptTls } from './tls.js'
 import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
@@ -128,7 +128,7 @@ export class TcpTransport implements Transport, Timed {
       this.#held = false
       this.#parse(() => this.#parser.release())
     }
-    if (!this.#paused && !this.#upgrading) this.#socket.resume()
+    if (this.#mayRead()) this.#socket.resume()
   }
 
   end(): void {
@@ -160,7 +160,7 @@ export class TcpTransport implements Transport, Timed {
     if (this.#deaf) return
     this.#received += chunk.length
     if (!this.#isAuthenticated && this.#received > this.#room.bounds.beforeBytes) {
-      return this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication'))
+      this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
     }
     this.#parse(() => this.#parser.feed(chunk))
   }
@@ -218,7 +218,7 @@ export class TcpTransport implements Transport, Timed {
       plain.off('error', this.#onError)
       this.#socket = secure
     } catch (error) {
-      this.#break(error instanceof Error ? error : new Error(String(error)))
+      this.#break(error instanceof Error ? error : new Error(messageOf(error)))
       this.#over()
       throw error
     }
@@ -258,6 +258,10 @@ export class TcpTransport implements Transport, Timed {
       end: () => { if (!this.#deaf) this.#sink?.closed() },
       fault: (fault) => this.#fault(fault)
     }
+  }
+
+  #mayRead(): boolean {
+    return !this.#paused && !this.#upgrading
   }
 
   #mayGoOn(): boolean {

@@ -2,7 +2,7 @@
  * WebSocket upgrades (RFC 6455 §4.2, RFC 7395 §3.1): who may have one, and the connection that comes of it.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import type { TransportRoom } from './bounds.js'
 import { cookieFor } from './cookie.js'
@@ -47,23 +47,23 @@ export class Upgrades {
       maxPayload: parts.room.bounds.after.stanzaBytes * PAYLOAD_FACTOR, handleProtocols: () => 'xmpp'
     }
     this.#server = new WebSocketServer(options)
-    this.#server.on('wsClientError', (_error, socket) => refuseUpgrade(socket as Socket, 400))
+    this.#server.on('wsClientError', (_error, socket) => refuseUpgrade(socket, 400))
     this.#server.on('headers', (lines, request) => {
       const cookie = cookieFor(parts.nodeName, request.headers, this.#secure.has(request))['set-cookie']
       if (cookie !== undefined) lines.push(`Set-Cookie: ${cookie}`)
     })
   }
 
-  take(door: HttpDoor, request: IncomingMessage, { socket, head }: { readonly socket: Socket, readonly head: Buffer }): void {
+  take(door: HttpDoor, request: IncomingMessage, { socket, head }: { readonly socket: Duplex, readonly head: Buffer }): void {
     const refusal = this.#refusal(request)
-    if (refusal !== undefined) return refuseUpgrade(socket, refusal.status, refusal.headers)
+    if (refusal !== undefined) { refuseUpgrade(socket, refusal.status, refusal.headers); return }
     const { addresses, room, limits, accept } = this.#parts
     const { client: origin, socket: near } = door.originOf(request)
     door.release(request)
     const admission = addresses.admit(origin.address, { evict: () => socket.destroy(), paid: near.address === origin.address })
     if ('refused' in admission) {
       room.log.info({ reason: admission.refused, ip: origin.address }, 'connection.refused')
-      return refuseUpgrade(socket, 429)
+      refuseUpgrade(socket, 429); return
     }
     const { ticket } = admission
     socket.once('close', () => ticket.release())       // also when the handshake does not come about

@@ -2,7 +2,7 @@
  * One XMPP stream over WebSocket (RFC 7395). `ws` receives and answers control frames; this owns the order of messages,
  * what waits to be written, pings and time-outs.
  */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { XmlFault } from '../xml/raw.js'
 import { END_MS } from './bounds.js'
@@ -17,7 +17,7 @@ import { WriteQueue } from './write-queue.js'
 
 export interface WebSocketParts {
   readonly ws: WebSocket
-  readonly socket: Socket
+  readonly socket: Duplex
   readonly origin: Origin
   readonly ticket: Ticket
   readonly pingMs: number
@@ -123,7 +123,7 @@ export class WebSocketTransport implements Transport, Timed {
     if (!this.#paused) return
     this.#paused = false
     this.#deliver()
-    if (!this.#paused) this.#parts.ws.resume()
+    if (this.#mayRead()) this.#parts.ws.resume()
   }
 
   end(): void {
@@ -156,7 +156,7 @@ export class WebSocketTransport implements Transport, Timed {
 
   #message(data: Buffer, isBinary: boolean): void {
     if (this.#deaf) return
-    if (isBinary) return this.#refuse(BINARY_REFUSED, new Error('a binary message'))   // RFC 7395 §3.2
+    if (isBinary) { this.#refuse(BINARY_REFUSED, new Error('a binary message')); return }   // RFC 7395 §3.2
     this.#inbox.push(data)
     this.#deliver()
   }
@@ -191,6 +191,10 @@ export class WebSocketTransport implements Transport, Timed {
     }
   }
 
+  #mayRead(): boolean {
+    return !this.#paused
+  }
+
   #closedByPeer(sink: TransportSink): void {
     this.#peerClosed = true
     this.#deaf = true
@@ -210,7 +214,7 @@ export class WebSocketTransport implements Transport, Timed {
   }
 
   #ping(now: number): void {
-    if (this.#unanswered >= UNANSWERED_MAX) return void this.#break(new TransportFailure('timeout', 'pings stay unanswered'))
+    if (this.#unanswered >= UNANSWERED_MAX) { this.#break(new TransportFailure('timeout', 'pings stay unanswered')); return }
     this.#unanswered++
     this.#pingAt = now + this.#parts.pingMs
     if (this.#endBy === Infinity) this.#parts.ws.ping()

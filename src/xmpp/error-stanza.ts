@@ -26,6 +26,7 @@ export function errorReply(stanza: Stanza, error: StanzaError, from: Jid | undef
   const id = stanza.id ?? (stanza.kind === 'iq' ? '' : undefined)
   const head = { kind: stanza.kind, to: stanza.from, from, id, type: 'error', lang: undefined }
   const element = errorElement(error)
+  if (error.payload !== undefined) return Stanza.of(head, error.payload, element)
   if (!mayEcho(stanza)) return Stanza.of(head, element)
   const children = [...stanza.children, { name: 'error', ns: NS_CLIENT }]
   return Stanza.ofBytes(head, children, Buffer.concat([stanza.inside, bytesOf([element])]))

@@ -2,6 +2,8 @@
  * Errors of the protocol as values. `StanzaError` becomes a reply (RFC 6120 §8.3), `StreamError` closes the
  * stream (RFC 6120 §4.9). Any other thrown thing is a bug of ours.
  */
+import type { Element } from '../xml/element.js'
+
 export const STANZA_CONDITIONS = [
   'bad-request', 'conflict', 'feature-not-implemented', 'forbidden', 'gone', 'internal-server-error', 'item-not-found',
   'jid-malformed', 'not-acceptable', 'not-allowed', 'not-authorized', 'policy-violation', 'recipient-unavailable',
@@ -27,6 +29,8 @@ export interface ApplicationCondition {
 }
 
 export class StanzaError extends Error {
+  #payload: Element | undefined
+
   constructor(
     readonly type: StanzaErrorType,
     readonly condition: StanzaCondition,
@@ -35,6 +39,16 @@ export class StanzaError extends Error {
   ) {
     super(text)
     this.name = 'StanzaError'
+  }
+
+  /** What the answer repeats in place of the refused payload, for example a form that asks for more. */
+  get payload(): Element | undefined {
+    return this.#payload
+  }
+
+  with(payload: Element): this {
+    this.#payload = payload
+    return this
   }
 }
 

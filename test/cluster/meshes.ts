@@ -98,7 +98,8 @@ export const SESSION = 'ab'.repeat(16)
 export function envelope(index: number, to: string, more: Partial<Envelope> = {}): Envelope {
   const [local = '', domain = ''] = to.split('@')
   const address = new Jid(local, domain, '')
-  const head = { kind: 'message', to: address, from: new Jid('romeo', 'im.test', 'orchard'), id: `m${index}`, type: 'chat', lang: 'en' } as const
+  const from = new Jid('romeo', 'im.test', 'orchard')
+  const head = { kind: 'message', to: address, from, id: `m${index}`, type: 'chat', lang: 'en' } as const
   const inside = Buffer.from(`<body>${index}</body>`)
   return {
     key: { osid: SESSION, index, k: 0 }, hlc: { ms: 5, count: 1 }, view: 3, state: false, readdress: false,

@@ -2,7 +2,7 @@
 import { connect, type TLSSocket } from 'node:tls'
 import { makeCertificate, type LinkCertificate } from '../../src/cluster/certificate.js'
 import { FRAME, FRAME_BYTES_MAX, FrameReader, FrameWriter, type RawFrame } from '../../src/cluster/frames.js'
-import { acceptHandshake, dialHandshake, type HandshakeFacts, type HandshakeIo } from '../../src/cluster/handshake.js'
+import { dialHandshake, type HandshakeFacts, type HandshakeIo } from '../../src/cluster/handshake.js'
 import { decodeGoodbye, encodeHello, type Hello } from '../../src/cluster/link-frames.js'
 import { HybridClock } from '../../src/xmpp/hlc.js'
 import type { MemoryTables } from './memory-tables.js'
@@ -33,8 +33,10 @@ export class RawLink implements HandshakeIo {
     })
   }
 
-  static async dial(port: number, certificate: LinkCertificate | undefined): Promise<RawLink> {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...(certificate && { cert: certificate.cert, key: certificate.key }) })
+  /** @param localAddress of 127.0.0.0/8, to be told apart from other strangers */
+  static async dial(port: number, certificate: LinkCertificate | undefined, localAddress = '127.0.0.1'): Promise<RawLink> {
+    const shown = certificate && { cert: certificate.cert, key: certificate.key }
+    const socket = connect({ host: '127.0.0.1', port, localAddress, rejectUnauthorized: false, ...shown })
     await new Promise<void>((resolve, reject) => {
       socket.once('secureConnect', () => resolve())
       socket.once('error', reject)
@@ -83,7 +85,8 @@ export class Impostor {
     const certificate = await makeCertificate(name)
     const claimed = await tables.claim({
       hostname: name, secondary: undefined, password: 'z-password', port: 1, cpuUsage: 0, memUsage: 0, clusterName: 'test', bootNonce: 'z',
-      advertise: '127.0.0.1:1', hostId: 'h', strategy: 'broadcast', certSha256: certificate.sha256, protocolMin: 1, protocolMax: 1, version: '1'
+      advertise: '127.0.0.1:1', hostId: 'h', strategy: 'broadcast', certSha256: certificate.sha256,
+      protocolMin: 1, protocolMax: 1, version: '1'
     })
     if (claimed.outcome !== 'claimed') throw new Error(claimed.outcome)
     const { incarnation } = claimed.life
@@ -92,7 +95,8 @@ export class Impostor {
       keySource: 'rows', strategy: 'broadcast', advertise: '127.0.0.1:1', ...change
     }
     const facts: HandshakeFacts = {
-      frames, self: { name, incarnation, advertise: '127.0.0.1:1' }, clusterName: 'test', strategy: 'broadcast', password: 'z-password', secrets: [],
+      frames, self: { name, incarnation, advertise: '127.0.0.1:1' }, clusterName: 'test', strategy: 'broadcast',
+      password: 'z-password', secrets: [],
       row: async (other) => tables.byName.get(other), seen: () => undefined, replayed: () => false,
       positions: () => ({ received: [0, 0, 0, 0], granted: { route: 8_388_608, repl: 8_388_608 } })
     }
@@ -113,5 +117,3 @@ export class Impostor {
     return link
   }
 }
-
-export { acceptHandshake }

@@ -77,7 +77,9 @@ describe('a channel', () => {
   test('§4 after any cuts and reconnects each lane has everything once, in order', () => {
     const step = fc.oneof(
       fc.record({ what: fc.constant('send' as const), from: fc.constantFrom(0 as const, 1 as const), lane: fc.constantFrom(...LANES) }),
-      fc.record({ what: fc.constant('carry' as const), from: fc.constantFrom(0 as const, 1 as const), count: fc.integer({ min: 1, max: 5 }) }),
+      fc.record({
+        what: fc.constant('carry' as const), from: fc.constantFrom(0 as const, 1 as const), count: fc.integer({ min: 1, max: 5 })
+      }),
       fc.constant({ what: 'cut' as const }),
       fc.constant({ what: 'connect' as const })
     )

@@ -63,6 +63,21 @@ describe('suspicion', () => {
     expect(watch.suspects(9000)).toEqual([])
   })
 
+  test('D.5 a database that went back in time is answered by fencing again, not by believing it', () => {
+    const watch = new Membership('self')
+    beats(watch, 0, 2000, (at) => [row('b', at / 1000)])
+    watch.lost('b', 1)
+    watch.renewed(3000, 3001)
+    watch.read([row('b', 2, { state: 'fenced' })], 3001, 3002)
+    expect(watch.suspects(3002)).toEqual([])
+    watch.renewed(4000, 4001)
+    expect(watch.read([row('b', 1)], 4001, 4002)).toEqual([])
+    expect(watch.suspects(4002)).toMatchObject([{ hostname: 'b', beat: 1 }])
+    watch.renewed(5000, 5001)
+    watch.read([], 5001, 5002)
+    expect(watch.suspects(5002)).toEqual([]) // no row, nothing to fence
+  })
+
   test('§2 nobody is suspected for standing still while it is over already', () => {
     const watch = new Membership('self')
     expect(beats(watch, 0, 30_000, () => [row('b', 3, { state: 'left' }), row('c', 3, { state: 'fenced' })])).toBe(-1)
@@ -133,9 +148,11 @@ describe('what the rows say', () => {
 })
 
 describe('the gate', () => {
-  const gate = (others: boolean, links: number): Gate => {
+  const NEVER = Number.NEGATIVE_INFINITY
+  /** @param linkedAt when a link was last known to work */
+  const gate = (others: boolean, linkedAt: number): Gate => {
     const made = new Gate(0)
-    made.linked(links, others)
+    made.linked(linkedAt, others)
     return made
   }
   /** Looks four times a second, as the node does. */
@@ -146,37 +163,46 @@ describe('the gate', () => {
   }
 
   test('§2 without a renewal for 4 s and without a link it shuts', () => {
-    const made = gate(true, 0)
+    const made = gate(true, NEVER)
     expect(look(made, 0, 4000)).toBe(true)
     expect(look(made, 4250, 4250)).toBe(false)
   })
 
   test('§2 the age counts from when the renewal was sent', () => {
-    const made = gate(true, 0)
+    const made = gate(true, NEVER)
     look(made, 0, 3000)
     made.renewed(1000)
     expect(look(made, 3250, 5000)).toBe(true)
     expect(made.serving(5001)).toBe(false)
   })
 
-  test.each([['a link', true, 1], ['no others in its view', false, 0]] as const)('§2 with %s it stays open when the database is away', (_why, others, links) => {
-    const made = gate(others, links)
-    expect(look(made, 0, 60_000)).toBe(true)
+  test('§2 with no others in its view it stays open when the database is away', () => {
+    expect(look(gate(false, NEVER), 0, 60_000)).toBe(true)
+  })
+
+  test('§2 with a link that answers it stays open when the database is away; one that stands and is silent does not count', () => {
+    const made = gate(true, 0)
+    for (let at = 0; at <= 60_000; at += 250) {
+      made.linked(at - 250, true)
+      expect(made.serving(at)).toBe(true)
+    }
+    expect(look(made, 60_000, 63_750)).toBe(true)
+    expect(made.serving(64_000)).toBe(false)
   })
 
   test('§2 it opens again when a link or a renewal is back', () => {
-    const made = gate(true, 0)
+    const made = gate(true, NEVER)
     expect(look(made, 0, 5000)).toBe(false)
-    made.linked(1, true)
+    made.linked(5200, true)
     expect(look(made, 5250, 5250)).toBe(true)
-    made.linked(0, true)
+    made.linked(NEVER, true)
     expect(look(made, 5500, 5500)).toBe(false)
     made.renewed(5400)
     expect(look(made, 5750, 5750)).toBe(true)
   })
 
   test('§2 waking up: a gap of more than 2 s shuts it until a renewal sent after it is confirmed', () => {
-    const made = gate(true, 1)
+    const made = gate(true, 0)
     look(made, 0, 1000)
     expect(made.serving(3001)).toBe(false)
     made.renewed(900) // asked before the pause, answered after it
@@ -186,7 +212,7 @@ describe('the gate', () => {
   })
 
   test('§2 waking up with the database away: a PING sent after waking must be answered', () => {
-    const made = gate(true, 1)
+    const made = gate(true, 0)
     look(made, 0, 1000)
     made.serving(5000)
     made.ponged(5001) // the database may still answer
@@ -194,12 +220,13 @@ describe('the gate', () => {
     made.renewalFailed(5000)
     made.ponged(900)
     expect(made.serving(5003)).toBe(false)
+    made.linked(5001, true)
     made.ponged(5001)
     expect(made.serving(5004)).toBe(true)
   })
 
   test('§2 waking up also holds for a node alone: its row may be gone', () => {
-    const made = gate(false, 0)
+    const made = gate(false, NEVER)
     expect(made.serving(10_000)).toBe(false)
   })
 })

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ClusterTables, Life, NodeRow } from '../../src/storage/cluster-tables.js'
 import { rowsOf } from '../../src/storage/database.js'
 import { KINDS } from '../databases.js'
-import { claimOf, opened, type Opened } from '../storage/opened.js'
+import { account, claimOf, opened, type Opened } from '../storage/opened.js'
 
 const LOAD = { cpuUsage: 1.5, memUsage: 2.5, links: 1 }
 const TIGASE = ['hostname', 'secondary', 'password', 'last_update', 'port', 'cpu_usage', 'mem_usage']
@@ -88,11 +88,34 @@ describe.each(KINDS)('cluster tables on %s', (kind) => {
     expect(await cluster.isFenced('gone', life.incarnation)).toBe(true)
   })
 
+  test('rows of nodes that ended a day ago are cleared away by the next claim, live ones never', async () => {
+    const names = ['ended', 'frozen']
+    const [ended] = [await claimed(cluster, 'ended', 'a'), await claimed(cluster, 'frozen', 'a')]
+    await cluster.setState(ended, 'left')
+    await open.database.write((sql) => sql('cluster_nodes').whereIn('hostname', names).update({ last_update: '2001-01-01 00:00:00' }))
+    await claimed(cluster, 'next', 'a')
+    expect((await cluster.rows('play')).map((row) => row.hostname).filter((name) => names.includes(name))).toEqual(['frozen'])
+  })
+
   test('a renewal counts the beat and writes what was measured', async () => {
     const life = await claimed(cluster, 'beat', 'a')
     await cluster.renew(life, LOAD)
     await cluster.renew(life, { ...LOAD, links: 4 })
     expect(await rowOf(cluster, 'beat')).toMatchObject({ beat: 2, viewNo: 0, cpuUsage: 1.5, memUsage: 2.5, links: 4 })
+  })
+
+  test('a beat does not wait behind a storm of other work', async () => {
+    const life = await claimed(cluster, 'storm', 'a')
+    await cluster.renew(life, LOAD)
+    const owner = await account(open.store, 'storm')
+    let done = 0
+    const storm = Array.from({ length: 300 }, async (_, n) => {
+      await open.store.values.update(owner, 'k', () => String(n))
+      done++
+    })
+    expect(await cluster.renew(life, LOAD)).toBe(true)
+    expect(done).toBeLessThan(300)
+    await Promise.all(storm)
   })
 
   test('a state grows the view number and may open doors', async () => {

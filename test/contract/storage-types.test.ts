@@ -53,6 +53,13 @@ describe.each(KINDS)('types on %s', (kind) => {
     expect(await open.cluster.rows('PLAY')).toEqual([])
   })
 
+  test('a value of the whole cluster is drawn once, whoever comes first', async () => {
+    const drawn = await Promise.all(['a', 'b', 'c', 'd'].map((value) => open.values.once('secret', () => value)))
+    expect(new Set(drawn).size).toBe(1)
+    expect(await open.values.once('secret', () => 'later')).toBe(drawn[0])
+    expect(await open.values.once('Secret', () => 'another')).toBe('another')
+  })
+
   test('large numbers are numbers', async () => {
     const owner = await account(open.store, 'numbers')
     await open.store.offline.add(owner, 'a:1:0', 'x', BIG, PLENTY)

@@ -188,6 +188,19 @@ describe('online-users-caching', () => {
     expect(names(a.strategy.locate(juliet))).toEqual(['b'])
   })
 
+  test('§5 digests heal a full sync that was lost', async () => {
+    const { all, a, b } = await pair()
+    await through(all, b.bind(b.device('juliet@im.test/phone', 1)))
+    all.dropNext = true
+    const d = await all.start('d')
+    await all.quiet()
+    await all.clock.move(10_000)
+    await all.quiet()
+    expect(names(d.strategy.locate(new Jid('nobody', 'im.test', '')))).toEqual([])
+    expect(names(d.strategy.locate(juliet))).toEqual(['b'])
+    expect(names(a.strategy.locate(new Jid('nobody', 'im.test', '')))).toEqual([])
+  })
+
   test('§5 digests heal what was kept too long', async () => {
     const { all, a, b } = await pair()
     const phone = b.device('juliet@im.test/phone', 1)

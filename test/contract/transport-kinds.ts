@@ -55,7 +55,7 @@ export function limitsFor(room: TestRoom): AddressLimits {
 }
 
 export function doorRoom(room: TestRoom) {
-  return { wheel: room.wheel, log: room.log, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]) }
+  return { wheel: room.wheel, log: room.log, refused: { add() {} }, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]) }
 }
 
 export const plainDoor: Door = {
@@ -141,7 +141,8 @@ export async function httpListener(room: TestRoom, accept: Accept): Promise<{ li
     room, limits: httpLimits, addresses, trusted: Networks.of([]), origins: ['*'], publicUrl: '', nodeName: 'a.test', bosh, accept,
     healthy: () => true, ready: () => true, anyPath: false
   })
-  const listener = new Listener({ ...plainDoor, logsIn: false }, doorRoom(room), (socket, origin, ticket) => door.take(socket, origin, ticket))
+  const listener = new Listener({ ...plainDoor, logsIn: false }, doorRoom(room),
+    (socket, origin, ticket) => door.take(socket, origin, ticket))
   await listener.listen()
   return { listener, door, bosh }
 }

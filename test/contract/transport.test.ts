@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { attached, REPLY, testRoom, turns } from '../transport/support.js'
 import type { RecordingSink, TestRoom } from '../transport/support.js'
+import { ByteClient } from '../transport/tcp-client.js'
 import { kinds } from './transport-kinds.js'
 import type { Connected } from './transport-kinds.js'
 
@@ -28,6 +29,7 @@ describe.each(kinds)('transport contract: $name', ({ kind, connect, closingTag }
   }
 
   afterEach(async () => {
+    ByteClient.cutAll()
     connected?.transport.destroy()
     await connected?.stop()
     connected = undefined

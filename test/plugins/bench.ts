@@ -2,7 +2,7 @@
  * A bench for plugins: stanzas in, stanzas out. The real pipeline and the real router of one node with a store in memory;
  * no sockets, no time but the hand-moved one.
  */
-import { send, type Delivery, type PluginDeclaration } from '../../src/pipeline/api.js'
+import { send, type Delivery, type PluginDeclaration, type ServerFacts } from '../../src/pipeline/api.js'
 import type { Pipeline } from '../../src/pipeline/compile.js'
 import type { Services } from '../../src/pipeline/context.js'
 import type { Destination } from '../../src/router/dispatch.js'
@@ -64,6 +64,18 @@ export class BenchDevice {
     await this.#bench.sends(this.session, xml)
   }
 
+  /** The one answer to a request: the condition of an error, else what is inside. */
+  async asks(type: 'get' | 'set', to: string, payload: string): Promise<string> {
+    this.stanzas()
+    await this.sends(`<iq type='${type}' id='ask'${to === '' ? '' : ` to='${to}'`}>${payload}</iq>`)
+    const answers = this.stanzas().filter((stanza) => stanza.kind === 'iq' && stanza.id === 'ask')
+    const [answer] = answers
+    if (answer === undefined || answers.length > 1) throw new Error(`${answers.length} answers to ${payload}`)
+    if (answer.type === 'result') return short(answer.with({ from: undefined, to: undefined })).slice('iq result - > - '.length)
+    const error = answer.elements().at(-1)
+    return `${error?.attrs['type']}/${error?.getChildElements()[0]?.name}`
+  }
+
   /** What came since the last call. */
   stanzas(): readonly Stanza[] {
     return this.session.stanzas()
@@ -94,6 +106,15 @@ export class Bench {
   /** What was changed in the store behind the plugins' backs is seen. */
   forget(): void {
     this.#rig.services.caches.clear()
+  }
+
+  get server(): ServerFacts {
+    return this.#rig.services.server
+  }
+
+  /** Set by plugins, by bare JID. */
+  get passwords(): Map<string, string> {
+    return this.#rig.passwords
   }
 
   get pipeline(): Pipeline {

@@ -90,9 +90,10 @@ describe('RFC 6121 §2.3: adding and updating', () => {
     expect(await error(setItems(`<item jid='a@im.test' name='${'n'.repeat(1023)}'/>`))).toBe('accepted')
   })
 
-  test('Q10: another user\'s roster is forbidden (§2.1.5)', async () => {
-    expect(await error(`<iq type='set' id='s' to='juliet@im.test'><query xmlns='${NS}'><item jid='a@b'/></query></iq>`))
-      .toBe('auth/forbidden')
+  test('Q10: another user\'s roster is forbidden, whether there is such a user or not (§2.1.5)', async () => {
+    for (const who of ['juliet@im.test', 'nobody@im.test']) {
+      expect(await error(`<iq type='set' id='s' to='${who}'><query xmlns='${NS}'><item jid='a@b'/></query></iq>`)).toBe('auth/forbidden')
+    }
   })
 
   test('Q12: one item more than allowed', async () => {

@@ -1,11 +1,14 @@
-/** What two and three nodes agree on: presence, loss, conflicts, repeats, waiting. Zero-loss design D.4, D.7b; cluster design, section 5. */
+/**
+ * What two and three nodes agree on: presence, loss, conflicts, repeats, waiting. Zero-loss design D.4, D.7b; cluster
+ * design, section 5.
+ */
 import { describe, expect, test } from '@jest/globals'
 import { broadcast, drop, plugin, push, send } from '../../src/pipeline/api.js'
 import offline from '../../src/plugins/offline.js'
 import ping from '../../src/plugins/ping.js'
 import { REPEAT_MS } from '../../src/router/asks.js'
 import { HOLD_MS } from '../../src/router/backpressure.js'
-import { ordinal, type Envelope } from '../../src/router/envelope.js'
+import { ordinal, type Answer, type Envelope } from '../../src/router/envelope.js'
 import { parseJid } from '../../src/xmpp/jid.js'
 import { Stanza } from '../../src/xmpp/stanza.js'
 import { FakeNet } from './fake-net.js'
@@ -82,7 +85,9 @@ describe('presence', () => {
 
   test('a probe is answered by every node that has devices (D.7b)', async () => {
     const net = cluster(['a', 'b', 'c'])
-    for (const [node, resource] of [['a', 'one'], ['b', 'two'], ['c', 'three']] as const) await online(net, node, `juliet@im.test/${resource}`)
+    await online(net, 'a', 'juliet@im.test/one')
+    await online(net, 'b', 'juliet@im.test/two')
+    await online(net, 'c', 'juliet@im.test/three')
     await net.node('b').rig.binds('juliet@im.test/mute')
     const romeo = await online(net, 'a', 'romeo@im.test/orchard')
     await net.node('a').rig.sends(romeo, "<presence type='probe' to='juliet@im.test'/>")
@@ -152,6 +157,22 @@ describe('a node is lost', () => {
     expect([juliet.got(), friend.got()]).toEqual([[], []])
   })
 
+  test('that left cleanly: what it has sent still arrives, its goodbyes once', async () => {
+    const net = cluster(['a', 'b'])
+    const juliet = await online(net, 'b', 'juliet@im.test/balcony')
+    const romeo = await online(net, 'a', 'romeo@im.test/orchard')
+    juliet.got()
+    await net.node('a').rig.sends(romeo, say('last words'))
+    romeo.close(undefined, 'shutdown')
+    await quiet()
+    net.node('b').handlers?.node('left', net.node('a').ref)
+    await net.settle()
+    expect(juliet.got()).toEqual([
+      'presence unavailable romeo@im.test/orchard > juliet@im.test/balcony',
+      'message chat romeo@im.test/orchard > juliet@im.test <body>last words</body>'
+    ])
+  })
+
   test('left cleanly and started again with the same name: no ghosts, once each', async () => {
     const net = cluster(['a', 'b'])
     const juliet = await online(net, 'b', 'juliet@im.test/balcony')
@@ -208,7 +229,8 @@ describe('acceptance (I5)', () => {
     const juliet = await online(net, 'b', 'juliet@im.test/balcony')
     const answers: unknown[] = []
     const a = net.node('a')
-    a.handlers = { ...a.handlers, answers: (_from: unknown, _key: unknown, list: readonly { verdict: { kind: string } }[]) => answers.push(list[0]?.verdict.kind) } as never
+    const note = (_from: unknown, _key: unknown, [answer]: readonly Answer[]): unknown => answers.push(answer?.verdict.kind)
+    a.handlers = { ...a.handlers, answers: note } as never
     const b = net.node('b').handlers
     b?.envelope(a.ref, envelope(1, 0, 1))
     b?.envelope(a.ref, envelope(1, 0, 2))
@@ -334,6 +356,33 @@ describe('asks (D.7b)', () => {
     await net.settle()
     expect(romeo.got()).toEqual([])
     expect(romeo.h).toBe(16)
+  })
+})
+
+describe('the end of this life', () => {
+  test('what was read and not let in, what waits here and what was asked is over with it: the next life says nothing of it (I8)', async () => {
+    const net = cluster(['a', 'b'])
+    const romeo = await online(net, 'a', 'romeo@im.test/orchard')
+    const juliet = await online(net, 'b', 'juliet@im.test/balcony')
+    const a = net.node('a')
+    await a.rig.sends(romeo, say('asked and not answered'))
+    a.serving = false
+    void a.rig.writes(romeo, say('read while the gate was shut'))
+    await net.node('b').rig.sends(juliet, say('to a node that does not serve', 'romeo@im.test'))
+    await net.settle()
+    juliet.got()
+    expect(a.rig.router.facts().parked).toBe(1)
+
+    a.handlers?.fenced()
+    net.node('b').view.delete('a')
+    net.node('b').handlers?.node('lost', a.ref)
+    expect(a.rig.router.facts()).toMatchObject({ open: 0, openBytes: 0, asks: 0, parked: 0, viewWaits: 0 })
+    a.serving = true
+    a.sent.length = 0
+    a.handlers?.gate(true)
+    net.clock.advance(REPEAT_MS * 2)
+    await net.settle()
+    expect([a.sent, juliet.got(), romeo.got()]).toEqual([[], [], []])
   })
 })
 

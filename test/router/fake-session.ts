@@ -79,10 +79,6 @@ export class FakeSession implements LocalSession {
     this.#onClose(this, reason)
   }
 
-  abort(reason: StreamClosedReason): void {
-    this.close(undefined, reason)
-  }
-
   gate(open: boolean): void {
     this.gateOpen = open
   }

@@ -7,6 +7,7 @@ import { aloneMesh, aloneStrategy } from './alone.js'
 import type { Mesh } from '../../src/router/envelope.js'
 import { createRouter, type Router, type RouterDeps } from '../../src/router/router.js'
 import type { Strategy } from '../../src/router/strategy.js'
+import type { Session } from '../../src/session/session.js'
 import { Sessions } from '../../src/session/sessions.js'
 import { offLog, type StableLog } from '../../src/session/stable-log.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
@@ -44,6 +45,8 @@ export class Rig {
   readonly router: Router
   readonly sessions: Sessions
   readonly services: Services
+  /** Set by plugins, by bare JID. */
+  readonly passwords = new Map<string, string>()
   /** Events that were logged as our own faults. */
   readonly faults: object[] = []
   readonly hlc: HybridClock
@@ -57,6 +60,11 @@ export class Rig {
     const domains = options.domains ?? ['im.test']
     this.#mesh = options.mesh ?? aloneMesh({ name: 'a', incarnation: 1 })
     this.sessions = new Sessions(this.#mesh.self.name)
+    this.sessions.attach({
+      gate: () => undefined,
+      shutdown: () => this.#all().forEach((session) => session.close(undefined, 'shutdown')),
+      abort: (reason) => this.#all().forEach((session) => session.close(undefined, reason))
+    })
     this.hlc = new HybridClock(() => this.clock.wall())
     const caches = new AccountCaches({ store: this.store, invalidate: (cache, key) => this.#mesh.invalidate(cache, key) })
     const settings = options.settings ?? (() => undefined)
@@ -95,6 +103,10 @@ export class Rig {
     return this.router.handler.receive(session, stanza.with({ from }), ++session.index)
   }
 
+  #all(): readonly Session[] {
+    return [...this.sessions]
+  }
+
   #ended(session: FakeSession, reason: StreamClosedReason): void {
     this.sessions.remove(session)
     this.router.handler.ended(session, reason)
@@ -103,7 +115,11 @@ export class Rig {
   #facts(domains: readonly string[]): ServerFacts {
     return {
       version: '0', domains, admins: [], upMs: () => this.clock.now(), disco: (of) => this.pipeline.disco[of],
-      setPassword: async () => undefined, createAccount: async () => undefined, removeAccount: async () => undefined
+      tlsRequired: () => true, node: 'a#1', isLive: (node) => node === 'a#1',
+      setPassword: async (account, password) => void this.passwords.set(account.jid.toString(), password),
+      checkPassword: async (account, password) => this.passwords.get(account.jid.toString()) === password,
+      createAccount: async () => undefined,
+      removeAccount: async (account) => void await this.store.accounts.remove(account.jid)
     }
   }
 

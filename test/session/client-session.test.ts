@@ -66,6 +66,13 @@ describe('what a client sends', () => {
       expect(rig.handler.received.map(({ index }) => index)).toEqual([2])
     })
 
+  test('X39: elements of streams inside a stanza: not-acceptable, and nothing of it goes on (RFC 6120 §8.4)', async () => {
+    const { rig, wire } = await scene()
+    wire.says(`<message to='bob@im.test' id='m1'><stream:stream xmlns:stream='http://etherx.jabber.org/streams'/></message>`)
+    expect(wire.take()).toMatch(/^<message to='alice@im.test\/r1' from='bob@im.test' id='m1' type='error'><error type='modify'><not-acceptable /)
+    expect(rig.handler.received).toEqual([])
+  })
+
   test('T21: an id of 2000 characters: bad-request, the id mirrored; an error is not answered (RFC 6120 §8.3.1)', async () => {
     const { rig, wire } = await scene()
     const id = 'i'.repeat(2000)
@@ -213,6 +220,14 @@ describe('a slow client', () => {
     fill(stage, 2014)                                     // <body>x</body> more, nothing taken
     stage.rig.clock.advance(10_500)
     expect(stage.wire.ended).toBe(true)
+  })
+
+  test('may fall behind as long as it takes some of it', async () => {
+    const stage = await scene()
+    fill(stage, 2000)
+    fill(stage, 2009)                                     // 14 bytes more, 5 taken
+    stage.rig.clock.advance(10_500)
+    expect(stage.wire.ended).toBe(false)
   })
 
   test('for which far too much waits is closed at once', async () => {

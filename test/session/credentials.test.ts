@@ -41,6 +41,16 @@ describe('passwords', () => {
     expect(await conditionOf(rig.credentials.plain('alice', 'other.test', 'secret'))).toBe('not-authorized')
   })
 
+  test('can be shown again by who has logged in; when the store fails nobody can say', async () => {
+    const rig = new Rig()
+    await rig.user('alice@im.test', 'right')
+    const alice = { id: 1, jid: parseJid('alice@im.test') }
+    expect(await rig.credentials.check(alice, 'right')).toBe(true)
+    expect(await rig.credentials.check(alice, 'wrong')).toBe(false)
+    rig.accounts.find = () => Promise.reject(new Error('away'))
+    await expect(rig.credentials.check(alice, 'right')).rejects.toMatchObject({ name: 'StanzaError', type: 'wait' })
+  })
+
   test('creating an account that exists says so', async () => {
     const rig = new Rig()
     await rig.user('alice@im.test', 'first')

@@ -7,7 +7,8 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('two no
   let cluster: Cluster
 
   beforeAll(async () => {
-    cluster = await Cluster.of({ nodes: 2, database: await freshDatabase('sqlite'), strategy, accounts: ['romeo', 'juliet', 'nurse', 'tybalt'] })
+    const accounts = ['romeo', 'juliet', 'nurse', 'tybalt']
+    cluster = await Cluster.of({ nodes: 2, database: await freshDatabase('sqlite'), strategy, accounts })
   }, 60_000)
   afterAll(() => cluster.end())
 
@@ -54,7 +55,8 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('two no
     const juliet = await cluster.login(1, 'juliet')
     const asked = romeo.iq('get', juliet.jid, `<query xmlns='urn:example:any'/>`)
     const request = await juliet.next((e) => e.is('iq') && e.attrs['type'] === 'get')
-    juliet.write(`<iq type='result' id='${request.attrs['id']}' to='${request.attrs['from']}'><query xmlns='urn:example:any'><ok/></query></iq>`)
+    const { id, from } = request.attrs
+    juliet.write(`<iq type='result' id='${id}' to='${from}'><query xmlns='urn:example:any'><ok/></query></iq>`)
     expect((await asked).getChild('query')?.getChild('ok')).toBeDefined()
     const nobody = await romeo.iq('get', 'juliet@localhost/nowhere', `<query xmlns='urn:example:any'/>`)
     expect(nobody.getChild('error')?.getChild('service-unavailable')).toBeDefined()

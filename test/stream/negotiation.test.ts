@@ -175,6 +175,15 @@ describe('after authentication', () => {
     expect(wire.take()).toMatch(streamError('connection-timeout'))
   })
 
+  test('an error before the new header comes after a header of ours (RFC 6120 §4.9.1.2)', async () => {
+    const rig = await rigWithAlice()
+    const wire = await authenticated(rig)
+    rig.clock.advance(15_500)
+    const text = wire.take()
+    expect(text).toMatch(/^<\?xml version='1.0'\?><stream:stream from='im.test' id=/)
+    expect(text).toMatch(streamError('connection-timeout'))
+  })
+
   test('a bound stream has no time-out of negotiation', async () => {
     const rig = await rigWithAlice()
     const wire = await rig.login('alice@im.test/r1')
@@ -329,7 +338,7 @@ describe('the end of a stream', () => {
     expect(rig.closings()).toHaveLength(1)
     expect(rig.closings()[0]).toMatchObject({
       level: 'info',
-      fields: { reason: 'client-closed', address: '192.0.2.7', jid: 'alice@im.test/r1', seconds: 5, received: 2, sent: 0 }
+      fields: { reason: 'client-closed', ip: '192.0.2.7', jid: 'alice@im.test/r1', seconds: 5, received: 2, sent: 0 }
     })
   })
 
@@ -340,5 +349,15 @@ describe('the end of a stream', () => {
     wire.says("<message to='bob@im.test'/>")
     expect(wire.take()).toMatch(streamError('internal-server-error'))
     expect(rig.lines.filter((line) => line.level === 'error').map((line) => line.event)).toEqual(['stream.failed', 'stream.closed'])
+  })
+})
+
+describe('where TLS is required and the transport cannot start it', () => {
+  test('nothing is offered, and the log says why (RFC 6120 §6.3.4, RFC 7395 §3.9)', async () => {
+    const rig = await rigWithAlice()
+    const wire = rig.connect({ kind: 'websocket', secure: false })
+    wire.says(header(wire))
+    expect(wire.take()).toMatch(/<stream:features xmlns:stream='[^']*'\/>$/)
+    expect(rig.lines.map(({ event }) => event)).toContain('stream.nothing-offered')
   })
 })

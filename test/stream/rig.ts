@@ -35,6 +35,8 @@ export function memoryLog(lines: Line[], bound: object = {}): Log {
   }
 }
 
+const nobodyCounts = { add() {}, get: () => 0 }
+
 export class MemoryAccounts implements Accounts {
   readonly #rows = new Map<string, AccountRecord>()
   /** Set to make every query wait for it or fail with it. */
@@ -142,6 +144,7 @@ export class Rig {
       hlc: new HybridClock(() => clock.wall()),
       jids: new JidCache(100),
       settings: { resourcesMax: 20, scramIterations: ITERATIONS },
+      metrics: { stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts },
       slow: { slowBytes: 1024, slowMs: 10_000 },
       streamSettings: this.#settings,
       domains: { first: 'im.test', serves: (d) => DOMAINS.has(d), tlsRequired: () => this.#settings.vhostTlsRequired },

@@ -119,6 +119,15 @@ describe('SCRAM through a stream', () => {
     expect(wrong.answer).toBe(one.answer)
   })
 
+  test('a proof of keys that belong to nobody shows nobody', async () => {
+    const stage = await scene()
+    const { credentials } = stage.rig
+    const asked = credentials.scram.bind(credentials)
+    credentials.scram = async (...args) => ({ ...await asked(...args), identity: undefined })
+    const { answer } = await scram(stage, 'SCRAM-SHA-1', { name: 'alice', password: 'secret' })
+    expect(answer).toMatch(failure('not-authorized'))
+  })
+
   test.each([
     ['L18: another nonce', (final: string) => final.replace(',r=', ',r=x'), 'not-authorized'],
     ['L19: another channel binding', (final: string) => final.replace(/^c=[^,]*/, `c=${base64('y,,')}`), 'not-authorized'],
@@ -298,7 +307,7 @@ describe('failures of SASL', () => {
     await ask(plainAuth('alice', 'hunter2'))
     const [line] = rig.lines.filter((entry) => entry.event === 'auth.failed')
     expect(line?.level).toBe('info')
-    expect(line?.fields).toMatchObject({ reason: 'not-authorized', mechanism: 'PLAIN', address: '192.0.2.7', failures: 1 })
+    expect(line?.fields).toMatchObject({ reason: 'not-authorized', mechanism: 'PLAIN', ip: '192.0.2.7', failures: 1 })
     expect(JSON.stringify(rig.lines)).not.toContain('hunter2')
   })
 })

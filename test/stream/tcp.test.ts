@@ -35,19 +35,15 @@ beforeEach(async () => {
 
 afterAll(() => void server.close())
 
-const STEP = (s: string): void => { process.stderr.write(s + '\n') }
 const connect = (): Promise<ByteClient> => ByteClient.connect((server.address() as AddressInfo).port)
 
 async function secured(): Promise<ByteClient> {
   const client = await connect()
   client.write(HDR)
   await client.until('</stream:features>')
-  STEP('features')
   client.write(STARTTLS)
   await client.until('/>')
-  STEP('proceed')
   await client.startTls()
-  STEP('tls')
   return client
 }
 
@@ -90,7 +86,8 @@ describe('a stream over TCP', () => {
     client.write(HDR)
     await client.until('</stream:features>')
     client.write(STARTTLS + plainAuth('alice'))
-    expect(await client.untilClosed()).not.toContain('</stream:stream>')
+    expect(await client.untilEnd()).not.toContain('</stream:stream>')
+    client.cut()
     expect(rig.accounts.asked).toBe(0)
     expect(rig.closings()[0]?.fields).toMatchObject({ reason: 'tls-failed' })
   })
@@ -109,7 +106,8 @@ describe('a stream over TCP', () => {
     client.write(STARTTLS)
     await client.until('/>')
     client.write('this is no handshake at all')
-    expect(await client.untilClosed()).not.toContain('</stream:stream>')
+    expect(await client.untilEnd()).not.toContain('</stream:stream>')
+    client.cut()
     expect(rig.closings().map(({ fields }) => fields['reason'])).toEqual(['tls-failed'])
   })
 })

@@ -163,7 +163,7 @@ export class TestClient {
     const bodies: string[] = []
     for (let i = 0; i < this.inbox.length;) {
       const body = this.inbox[i]?.is('message') === true ? this.inbox[i]?.getChildText('body') : undefined
-      if (body == null) i++
+      if (body === null || body === undefined) i++
       else { bodies.push(body); this.inbox.splice(i, 1) }
     }
     return bodies

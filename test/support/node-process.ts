@@ -29,12 +29,17 @@ export interface NodeSpec {
   readonly env?: NodeJS.ProcessEnv
 }
 
+/** One line of the log: event, level, room, and what the event says. */
+export type LogLine = Record<string, unknown>
+
 /** Starting needs the database, the mesh and two built certificates; generous for a busy machine. */
 const READY_MS = 45_000
 
 export class NodeProcess {
   #child: ChildProcess | undefined
   #output = ''
+  #tail = ''
+  readonly #lines: LogLine[] = []
   #exit: Promise<number | NodeJS.Signals> = Promise.resolve(0)
 
   private constructor(readonly spec: NodeSpec, readonly ports: NodePorts, readonly properties: string) {}
@@ -63,24 +68,21 @@ export class NodeProcess {
     return this.#output
   }
 
+  /** Every log line so far, all lives of the node. */
+  get lines(): readonly LogLine[] {
+    return this.#lines
+  }
+
   /** Log lines with this event. */
   events(event: string): Record<string, unknown>[] {
-    return this.#output.split('\n').flatMap((line) => {
-      if (!line.includes(`"${event}"`)) return []
-      try {
-        const fields = JSON.parse(line) as Record<string, unknown>
-        return fields['event'] === event ? [fields] : []
-      } catch {
-        return []
-      }
-    })
+    return this.#lines.filter((line) => line['event'] === event)
   }
 
   spawn(...args: string[]): void {
     const child = spawn(process.execPath, [PROGRAM, 'run', `--property-file=${this.properties}`, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.spec.env }
     })
-    const keep = (chunk: Buffer): void => { this.#output += chunk.toString('utf8') }
+    const keep = (chunk: Buffer): void => { this.#keep(chunk.toString('utf8')) }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
     this.#child = child
@@ -90,6 +92,20 @@ export class NodeProcess {
         done(signal ?? code ?? 0)
       })
     })
+  }
+
+  #keep(text: string): void {
+    this.#output += text
+    const whole = (this.#tail + text).split('\n')
+    this.#tail = whole.pop() ?? ''
+    for (const line of whole) {
+      if (!line.startsWith('{')) continue
+      try {
+        this.#lines.push(JSON.parse(line) as LogLine)
+      } catch {
+        // Not every line that begins so is JSON.
+      }
+    }
   }
 
   async start(...args: string[]): Promise<void> {

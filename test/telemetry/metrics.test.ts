@@ -77,6 +77,25 @@ describe('health', () => {
     expect(changes).toEqual(['database degraded', 'loop down', 'database ok'])
   })
 
+  test('a watched part is asked every second and for each report', () => {
+    const clock = new HandClock()
+    const changes: string[] = []
+    const health = new Health(clock, (part, { state, why }) => changes.push(`${part} ${state} ${why}`))
+    let problems: readonly string[] = []
+    health.watch('cluster', () => problems)
+    problems = ['no link to b', 'no link to c']
+    clock.move(999)
+    expect(changes).toEqual([])
+    clock.move(1)
+    expect(changes).toEqual(['cluster degraded no link to b; no link to c'])
+    problems = []
+    expect(health.report()).toMatchObject({ state: 'ok', parts: { cluster: { state: 'ok', why: '' } } })
+    health.stop()
+    problems = ['nobody asks any more']
+    clock.move(5000)
+    expect(changes).toHaveLength(2)
+  })
+
   test('a node is ready when it says so, and not while it waits', () => {
     const health = new Health(new HandClock())
     expect(health.report()).toMatchObject({ ready: false, waitingFor: 'starting' })

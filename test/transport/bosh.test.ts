@@ -53,7 +53,8 @@ function bench(forward: (node: string, request: { sid: string }) => Promise<Bosh
       const index = answers.push(undefined) - 1
       const body = Buffer.from(`<body ${attrs} ${NS}>${payload}</body>`)
       const onLost = (task: () => void): void => { losses[index] = task }
-      void sessions.serve({ address: '127.0.0.1', secure: false, body, ...from }, { paid: false, onLost }).then((answer) => { answers[index] = answer })
+      void sessions.serve({ address: '127.0.0.1', secure: false, body, ...from }, { paid: false, onLost })
+        .then((answer) => { answers[index] = answer })
       return index
     },
     text: (index) => answers[index]?.body.toString() ?? '',
@@ -75,7 +76,8 @@ describe('session creation (XEP-0124 §7)', () => {
     const sid = await b.open()
     const text = b.text(0)
     expect(sid).toMatch(/^[\w-]{24}\.a\.test$/)
-    for (const [name, value] of Object.entries({ wait: '60', hold: '1', requests: '2', inactivity: '60', polling: '5', maxpause: '120', ver: '1.6' })) {
+    for (const [name, value] of Object.entries({
+      wait: '60', hold: '1', requests: '2', inactivity: '60', polling: '5', maxpause: '120', ver: '1.6' })) {
       expect(attribute(text, name)).toBe(value)
     }
     expect(text).toContain("xmpp:restartlogic='true'")
@@ -234,7 +236,8 @@ describe('requests and answers (XEP-0124 §8, §14)', () => {
     expect(b.text(again)).toContain(message('kept'))
   })
 
-  test.each([['H08 above the window', 104], ['H09 below the buffer', 90]])('%s: item-not-found, and the session is over', async (_row, rid) => {
+  test.each([['H08 above the window', 104], ['H09 below the buffer', 90]])('%s: item-not-found, and the session is over',
+    async (_row, rid) => {
     const b = bench()
     const sid = await b.open()
     const held = b.post(`rid='101' sid='${sid}'`)
@@ -296,7 +299,8 @@ describe('requests and answers (XEP-0124 §8, §14)', () => {
     expect(b.text(soon)).toContain(terminate('policy-violation'))
   })
 
-  test('H13: with hold=1 an empty second request within `polling` while the first is open breaks the rules; later it does not (§11)', async () => {
+  test('H13: with hold=1 an empty second request within `polling` while the first is open breaks the rules; later it does not (§11)',
+    async () => {
     const b = bench()
     const sid = await b.open()
     b.post(`rid='101' sid='${sid}'`)
@@ -422,7 +426,8 @@ describe('other nodes and other people', () => {
     const b = bench((node, { sid }) => {
       asked.push(node, sid)
       if (node === 'gone.test') return undefined
-      return node === 'busy.test' ? Promise.reject(new Error('link down')) : Promise.resolve({ status: 200, contentType: 'x/y', body: Buffer.from('there') })
+      return node === 'busy.test' ? Promise.reject(new Error('link down'))
+        : Promise.resolve({ status: 200, contentType: 'x/y', body: Buffer.from('there') })
     })
     b.post("rid='5' sid='abc.b.test'")
     b.post("rid='5' sid='abc.busy.test'")
@@ -483,7 +488,8 @@ describe('other nodes and other people', () => {
 
   test('H02: no XML at all is 400, another root or namespace a bad request', async () => {
     const b = bench()
-    const serve = (body: string) => b.sessions.serve({ address: '127.0.0.1', secure: false, body: Buffer.from(body) }, { paid: false, onLost() {} })
+    const serve = (body: string) =>
+      b.sessions.serve({ address: '127.0.0.1', secure: false, body: Buffer.from(body) }, { paid: false, onLost() {} })
     expect((await serve('')).status).toBe(400)
     expect((await serve('hello')).status).toBe(400)
     expect((await serve(`<other ${NS}/>`)).body.toString()).toContain(terminate('bad-request'))

@@ -43,7 +43,8 @@ describe('version 1 (§2.1)', () => {
     'GET / HTTP/1.1\r\n', '<?xml version="1.0"?>', 'proxy TCP4 1.2.3.4 1.2.3.4 1 2\r\n', 'PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n',
     'PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n', 'PROXY TCP4 ::1 ::1 1 2\r\n', 'PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n',
     'PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n', 'PROXY TCP4 1.2.3.4 1.2.3.4 65536 2\r\n', 'PROXY TCP4 1.2.3.4 1.2.3.4 -1 2\r\n',
-    'PROXY TCP4 1.2.3.999 1.2.3.4 1 2\r\n', 'PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n', `PROXY TCP4 ${'1'.repeat(120)}`, 'PROXY  TCP4 1.2.3.4 1.2.3.4 1 2\r\n'
+    'PROXY TCP4 1.2.3.999 1.2.3.4 1 2\r\n', 'PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n', `PROXY TCP4 ${'1'.repeat(120)}`,
+      'PROXY  TCP4 1.2.3.4 1.2.3.4 1 2\r\n'
   ])('%j is garbage', (text) => {
     expect(parseProxyHeader(Buffer.from(text)).kind).toBe('garbage')
   })
@@ -65,7 +66,8 @@ describe('version 2 (§2.2)', () => {
   test('the SSL extension says whether the client came over TLS (§2.2.6)', () => {
     const ssl = tlv(0x20, Buffer.from([0x01, 0, 0, 0, 0]))
     const clear = tlv(0x20, Buffer.from([0x00, 0, 0, 0, 0]))
-    expect(parseProxyHeader(v2(0x21, 0x11, Buffer.concat([IPV4, tlv(0x04, Buffer.alloc(3)), ssl])))).toMatchObject({ header: { tls: true } })
+    expect(parseProxyHeader(v2(0x21, 0x11, Buffer.concat([IPV4, tlv(0x04, Buffer.alloc(3)), ssl]))))
+      .toMatchObject({ header: { tls: true } })
     expect(parseProxyHeader(v2(0x21, 0x11, Buffer.concat([IPV4, clear])))).toMatchObject({ header: { tls: false } })
   })
 
@@ -91,9 +93,13 @@ describe('version 2 (§2.2)', () => {
 
 describe('a listener that expects the header', () => {
   let listener: Listener | undefined
-  afterEach(async () => listener?.close())
+  afterEach(async () => {
+    ByteClient.cutAll()
+    await listener?.close()
+  })
 
-  async function proxied(tls: boolean): Promise<{ room: ReturnType<typeof testRoom>, port: number, origin: Promise<Origin>, first: Promise<string> }> {
+  async function proxied(tls: boolean):
+  Promise<{ room: ReturnType<typeof testRoom>, port: number, origin: Promise<Origin>, first: Promise<string> }> {
     const room = testRoom()
     const context = await testContext()
     let onOrigin: (origin: Origin) => void = () => {}

@@ -8,7 +8,15 @@ import type { ConnectionOptions } from 'node:tls'
 export const HDR = "<?xml version='1.0'?><stream:stream to='im.test' version='1.0' xml:lang='en' xmlns='jabber:client' " +
   "xmlns:stream='http://etherx.jabber.org/streams'>"
 
+const open = new Set<Socket>()
+
 export class ByteClient {
+  /** Ends what tests left open. */
+  static cutAll(): void {
+    for (const socket of open) socket.destroy()
+    open.clear()
+  }
+
   text = ''
   ended = false
   closed = false
@@ -27,7 +35,7 @@ export class ByteClient {
   }
 
   static async connectTls(port: number, options: ConnectionOptions = {}): Promise<ByteClient> {
-    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, allowHalfOpen: true, ...options })
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options })
     await new Promise<void>((resolve, reject) => { socket.once('secureConnect', resolve).once('error', reject) })
     return new ByteClient(socket)
   }
@@ -75,6 +83,7 @@ export class ByteClient {
   }
 
   #listen(socket: Socket): void {
+    open.add(socket)
     const decoder = new StringDecoder('utf8')
     socket.on('data', (data: Buffer) => { this.text += decoder.write(data); this.#changed() })
     socket.on('end', () => { this.ended = true; this.#changed() })

@@ -25,6 +25,13 @@ describe('RFC 6120 §8.3: the answer to a refused stanza', () => {
     expect(reply?.children.map((c) => c.name)).toEqual(['body', 'error'])
   })
 
+  test('carries a payload of its own in place of the refused one, when the error has it', () => {
+    const form = xml('query', { xmlns: 'x' }, xml('form'))
+    const reply = errorReply(message('chat', xml('body', {}, 'secret')), new StanzaError('cancel', 'not-allowed').with(form))
+    expect(reply?.children.map((c) => c.name)).toEqual(['query', 'error'])
+    expect(reply?.toString()).not.toContain('secret')
+  })
+
   test('carries text and an application-specific condition (§8.3.2, §8.3.4)', () => {
     const reply =
       errorReply(message('chat'), new StanzaError(

@@ -8,16 +8,18 @@ export function broadcast(): Strategy {
   let everywhere: Location = { nodes: [], complete: true }
   return {
     name: 'broadcast',
-    async start(host) {
+    start(host) {
       const isOther = (node: NodeRef): boolean => node.name !== host.self.name
       const look = (): void => {
         everywhere = { nodes: host.view().filter(isOther), complete: true }
       }
       host.onNode(look)
       look()
+      return Promise.resolve()
     },
-    async stop() {
+    stop() {
       everywhere = { nodes: [], complete: true }
+      return Promise.resolve()
     },
     announce: () => Promise.resolve(), // whoever looks for the device asks this node
     withdraw() {},

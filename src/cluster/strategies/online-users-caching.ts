@@ -33,20 +33,22 @@ class OnlineUsersCaching implements Strategy {
 
   constructor(private readonly parts: CachingParts) {}
 
-  async start(host: StrategyHost): Promise<void> {
+  start(host: StrategyHost): Promise<void> {
     this.#host = host
     for (const device of host.devices()) this.#keep(device)
     host.onMessage((from, message) => this.#heard(from, message))
     host.onNode((change, node) => (change === 'up' ? this.#up(node) : this.#gone(node)))
     for (const node of host.view()) if (node.name !== host.self.name) this.#up(node)
     this.#timer = this.parts.clock.every(DIGEST_MS, () => this.#compare())
+    return Promise.resolve()
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.#timer?.()
     for (const outbox of this.#outboxes.values()) outbox.close()
     this.#outboxes.clear()
     this.#registry.clear()
+    return Promise.resolve()
   }
 
   async announce(device: DeviceRecord): Promise<void> {
@@ -105,7 +107,7 @@ class OnlineUsersCaching implements Strategy {
     if (!this.#registry.knows(from)) return // I8: a life that is over says nothing
     const message = decodeMessage(bytes, from)
     switch (message.kind) {
-      case 'batch': return this.#registry.apply(from, message.changes, message)
+      case 'batch': { this.#registry.apply(from, message.changes, message); return }
       case 'pull': return this.#outboxes.get(from.name)?.sync()
       case 'digest': {
         if (this.#registry.agrees(from, message.digest)) return

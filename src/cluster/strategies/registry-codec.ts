@@ -82,7 +82,7 @@ function readMessage(kind: number, reader: ByteReader, node: NodeRef): RegistryM
 function writeChange(out: ByteWriter, change: Change): void {
   if (change.kind === 'delete') {
     out.u8(0)
-    return out.hex(change.session, SESSION_BYTES)
+    out.hex(change.session, SESSION_BYTES); return
   }
   const { session, jid, hlc, priority, presence } = change.record
   const shown = priority !== undefined && presence !== undefined

@@ -60,10 +60,10 @@ export class Registry {
     this.#refresh()
   }
 
-  /** False: a synced node's devices are not what we have. In the middle of a sync nothing can be said. */
+  /** False: a node's devices are not what we have. The lane is ordered: a digest that comes in the middle of a sync ends it. */
   agrees(node: NodeRef, digest: Digest): boolean {
     const shelf = this.#shelves.get(node.name)
-    return shelf === undefined || !shelf.synced || shelf.unnamed !== undefined || shelf.digest.equals(digest)
+    return shelf === undefined || (shelf.synced && shelf.unnamed === undefined && shelf.digest.equals(digest))
   }
 
   locate(address: Jid): Location {

@@ -94,7 +94,9 @@ class BindNegotiator implements Negotiator {
     this.#failures++
     if (this.#failures > FAILURES_MAX) throw new StreamError('policy-violation', 'Too many failed attempts to bind')
     if (!this.#host.alive) return 'over'
-    this.#host.log.info({ condition: error.condition, detail: error.message, failures: this.#failures }, 'bind.failed')
+    const { id, identity, log } = this.#host
+    const facts = { condition: error.condition, detail: error.message, failures: this.#failures }
+    log.info({ ...facts, stream: id, account: identity?.jid.toString() }, 'bind.failed')
     this.#host.send(iqErrorText(this.#host.form, { id: element.attrs['id'], to: undefined }, error))
     return 'more'
   }

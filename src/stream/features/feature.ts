@@ -22,6 +22,8 @@ export type Outcome = 'more' | 'done' | 'over'
 export interface FeatureHost extends OpenStream {
   readonly flags: Flags
   readonly kind: TransportKind
+  /** Of the stream as it is now, for the log. */
+  readonly id: string
   /** The served domain that the peer asked for. */
   readonly domain: string
   /** Who the peer said it is, in a header that TLS protected (RFC 6120 §6.4.6). */

@@ -124,7 +124,7 @@ class SaslNegotiator implements Negotiator {
 
   #asFailure(error: unknown): SaslFailure {
     if (error instanceof SaslFailure) return error
-    this.#host.log.error({ err: error }, 'auth.error')
+    this.#host.log.error({ err: error, stream: this.#host.id }, 'auth.error')
     return new SaslFailure('temporary-auth-failure', 'an error of ours')
   }
 
@@ -135,7 +135,7 @@ class SaslNegotiator implements Negotiator {
     this.#exchange = undefined
     this.#failures++
     host.log.info(
-      { reason: failure.condition, detail: failure.message, mechanism, failures: this.#failures }, 'auth.failed')
+      { reason: failure.condition, detail: failure.message, mechanism, failures: this.#failures, stream: host.id }, 'auth.failed')
     if (failure.condition !== 'aborted') await this.#pace(startedAt)
     if (!host.alive) return 'over'
     if (this.#failures > this.#parts.tries) throw new StreamError('policy-violation', 'Too many failed logins')

@@ -25,7 +25,9 @@ const TASKS = {
   /** Migrates with migrations that kill this process behind the step number `KILL_AFTER`. */
   async 'die-in-migration'({ settings, folder, step }) {
     process.env.KILL_AFTER = String(step)
-    await migrate(openDatabase(settings, log), log, { folder: new URL(folder) })
+    const database = openDatabase(settings, log)
+    await migrate(database, log, { folder: new URL(folder) })
+    await database.close()
   }
 }
 

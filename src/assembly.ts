@@ -1,0 +1,160 @@
+/**
+ * Every room between the database and the sockets, made once and tied together, in the order of the floors. What starts
+ * and stops them is `server.ts`.
+ */
+import { randomBytes } from 'node:crypto'
+import { adminRoutes } from './admin/routes.js'
+import { pipelineOf } from './chosen-plugins.js'
+import type { NodeMesh } from './cluster/mesh.js'
+import { loadStrategy } from './cluster/strategies/load.js'
+import type { ServerSettings } from './groups.js'
+import { AccountCaches } from './pipeline/account-caches.js'
+import type { Found } from './pipeline/catalog.js'
+import { createRouter, type Router } from './router/router.js'
+import type { Strategy } from './router/strategy.js'
+import { ServerAccounts } from './server-accounts.js'
+import { Credentials } from './session/credentials.js'
+import { createClientDoor } from './session/door.js'
+import type { Sessions } from './session/sessions.js'
+import { offLog } from './session/stable-log.js'
+import type { OpenStore } from './storage/open.js'
+import type { Clock } from './telemetry/clock.js'
+import type { Health } from './telemetry/health.js'
+import type { Metrics } from './telemetry/metrics.js'
+import type { Logs } from './telemetry/pino-log.js'
+import { loadCertificate } from './transport/certificate.js'
+import { ClientDoors } from './transport/doors.js'
+import type { Accept } from './transport/transport.js'
+import type { HybridClock } from './xmpp/hlc.js'
+import { JidCache, parseJid } from './xmpp/jid.js'
+
+export interface Ground {
+  readonly settings: ServerSettings
+  readonly found: readonly Found[]
+  readonly logs: Logs
+  readonly version: string
+  readonly clock: Clock
+  readonly hlc: HybridClock
+  readonly metrics: Metrics
+  readonly health: Health
+  readonly sessions: Sessions
+  readonly open: OpenStore
+  readonly mesh: NodeMesh
+}
+
+export interface Assembly {
+  readonly router: Router
+  readonly strategy: Strategy
+  readonly doors: ClientDoors
+}
+
+/** Addresses kept prepared: the ones that are busy at one time on one node. */
+const JIDS_MAX = 50_000
+/** A slow client is told by its session first; its transport waits that much longer before it cuts, milliseconds. */
+const SLOW_GRACE_MS = 5_000
+
+interface Host {
+  readonly domain: string
+  readonly tlsRequired: boolean | undefined
+}
+
+export async function assemble(ground: Ground): Promise<Assembly> {
+  const { settings: { values }, logs, clock, mesh } = ground
+  const given: readonly Host[] = values.server.virtualHosts
+  const hosts = given.length > 0 ? given : [{ domain: mesh.self.name, tlsRequired: undefined }]
+  const { strategy: name, clusterName } = values.cluster
+  const strategy = await loadStrategy(name, { node: mesh.self.name, clusterName, clock, log: logs.room('cluster') })
+  const { router, accounts, credentials } = await engine(ground, strategy, hosts)
+  const doors = await clientDoors(ground, { accept: (transport) => door(transport), strategy, router, hosts })
+  const door = clientDoor(ground, { router, accounts, credentials, doors, hosts })
+  return { router, strategy, doors }
+}
+
+interface Engine {
+  readonly router: Router
+  readonly accounts: ServerAccounts
+  readonly credentials: Credentials
+}
+
+async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]): Promise<Engine> {
+  const { settings, found, logs, version, clock, hlc, sessions, open: { store, cluster, values: drawn }, mesh } = ground
+  const { server, session, stream } = settings.values
+  const log = logs.room('session')
+  const pipeline = pipelineOf(found, settings)
+  const domains = hosts.map(({ domain }) => domain)
+  const caches = new AccountCaches({ store, invalidate: (cache, key) => mesh.invalidate(cache, key) })
+  const secret = Buffer.from(await drawn.once('invented-salts', () => randomBytes(32).toString('hex')), 'hex')
+  const credentials = new Credentials({ accounts: store.accounts, clock, log, secret, iterations: session.scramIterations })
+  const accounts: ServerAccounts = new ServerAccounts({
+    version, domains, clock, credentials, caches, pipeline, store, cluster, sessions, log,
+    admins: server.admins.map(parseJid), nodes: mesh, tlsRequired: tlsOf(hosts, stream), router: () => router
+  })
+  const options = new Map<object | undefined, object | undefined>(
+    found.map(({ declaration: { id, config } }) => [config, settings.pluginSettings.get(id)])
+  )
+  const services = {
+    store, clock, log: logs.room('plugins'), server: accounts, caches, settings: (group: object) => options.get(group)
+  }
+  const router: Router = createRouter({
+    pipeline, services, domains, sessions, mesh, strategy, stableLog: offLog, hlc
+  })
+  mesh.onNotice((kind, subject) => { accounts.notice(kind, subject) })
+  return { router, accounts, credentials }
+}
+
+/** A domain may say otherwise than `--vhost-tls-required`. */
+function tlsOf(hosts: readonly Host[], { vhostTlsRequired }: { readonly vhostTlsRequired: boolean }): (domain: string) => boolean {
+  const own = new Map(hosts.map(({ domain, tlsRequired }) => [domain, tlsRequired]))
+  return (domain) => own.get(domain) ?? vhostTlsRequired
+}
+
+interface DoorNeeds {
+  readonly accept: Accept
+  readonly strategy: Strategy
+  readonly router: Router
+  readonly hosts: readonly Host[]
+}
+
+async function clientDoors(ground: Ground, { accept, strategy, router, hosts }: DoorNeeds): Promise<ClientDoors> {
+  const { settings: { values }, logs, clock, health, metrics, mesh, sessions } = ground
+  const log = logs.room('transport')
+  const domains = hosts.map(({ domain }) => domain)
+  const certificate = await loadCertificate(values.tls, { dataDirectory: values.tls.sslCertsLocation, domains, log, now: clock.wall() })
+  metrics.sessions.from(() => sessions.size)
+  const doors = new ClientDoors({
+    doors: values.doors, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
+    streamLimits: { ...values.streamLimits, slowMs: values.streamLimits.slowMs + SLOW_GRACE_MS },
+    clock, log, nodeName: mesh.self.name, certificate, refused: metrics.connectionsRefused, accept,
+    serves: (domain) => domains.includes(domain),
+    forward: (node, request) => (mesh.view().some((other) => other.name === node) ? mesh.boshTo(node, request) : undefined),
+    healthy: () => health.alive, ready: () => health.ready && mesh.serving(),
+    adminRoutes: adminRoutes({
+      metrics: () => metrics.text(), health: () => health.report(), self: () => mesh.self, viewNo: () => mesh.viewNo,
+      serving: () => mesh.serving(), members: () => mesh.members(), problems: () => mesh.problems(),
+      strategy: () => strategy.name, sessions: () => sessions, router: () => router.facts()
+    })
+  })
+  mesh.onBosh((_from, request) => doors.bosh.serveForwarded(request))
+  return doors
+}
+
+interface ClientNeeds extends Engine {
+  readonly doors: ClientDoors
+  readonly hosts: readonly Host[]
+}
+
+function clientDoor(ground: Ground, { router, accounts, credentials, doors, hosts }: ClientNeeds): Accept {
+  const { settings: { values }, logs, clock, hlc, metrics, sessions } = ground
+  const { pendingBytesMax, slowMs } = values.streamLimits
+  const served = new Set(hosts.map(({ domain }) => domain))
+  return createClientDoor({
+    streamSettings: values.stream, settings: values.session, sessions, handler: router.handler, hlc, clock, metrics,
+    slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel,
+    authenticator: credentials, log: logs.room('stream'), extras: () => accounts.streamFeatures(),
+    domains: {
+      first: hosts[0]?.domain ?? '',
+      serves: (domain) => served.has(domain),
+      tlsRequired: (domain) => accounts.tlsRequired(domain)
+    }
+  })
+}

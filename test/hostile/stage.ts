@@ -1,0 +1,175 @@
+/**
+ * Two real nodes on one database, and the honest people there: a canary on each node, and bob, to whom bad things are
+ * addressed, on the second. Logs hostile connections in as far as a row wants.
+ */
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
+import { createServer, type Server } from 'node:net'
+import type { Element } from 'ltx'
+import { freshDatabase } from '../databases.js'
+import { TestClient } from '../support/client.js'
+import { Cluster } from '../support/cluster.js'
+import type { LogLine, NodeProcess } from '../support/node-process.js'
+import { freePorts } from '../support/ports.js'
+import type { Form, State } from './corpus/row.js'
+import { NS_SASL } from './inbox.js'
+import { openWire, type Wire } from './wire.js'
+
+export const DOMAIN = 'im.test'
+export const OTHER_DOMAIN = 'two.test'
+export const PASSWORD = 'secret'
+
+export interface StageSpec {
+  readonly lines?: readonly string[]
+  readonly accounts?: readonly string[]
+  readonly nodes?: number
+}
+
+/** A hostile connection in the state that its row begins in. */
+export interface Hostile {
+  readonly wire: Wire
+  /** Full address, bare while no resource is bound, '' before login. */
+  readonly jid: string
+}
+
+export class Stage {
+  readonly canaries: TestClient[] = []
+  #traps = 0
+  #resources = 0
+  #markers = 0
+  #rawOfBob = ''
+
+  private constructor(readonly cluster: Cluster, readonly bob: TestClient, readonly trap: { server: Server, port: number }) {}
+
+  static async set({ lines = [], accounts = ['alice'], nodes = 2 }: StageSpec = {}): Promise<Stage> {
+    const cluster = await Cluster.of({
+      nodes, database: await freshDatabase('sqlite'), accounts: [], start: false,
+      lines: [`--virt-hosts=${DOMAIN},${OTHER_DOMAIN}:tls-required`, '--sasl-failure-delay=0', ...lines]
+    })
+    for (const name of ['canary', 'bob', ...accounts]) await cluster.accounts.add(name, DOMAIN, PASSWORD)
+    await Promise.all(cluster.nodes.map((node) => node.start()))
+    const last = nodes - 1
+    const bob = await cluster.login(last, 'bob', { domain: DOMAIN, resource: 'home' })
+    const stage = new Stage(cluster, bob, await trapOf())
+    for (let n = 0; n < nodes; n++) stage.canaries.push(await cluster.login(n, 'canary', { domain: DOMAIN, resource: `c${n}` }))
+    bob.socket.on('data', (chunk: Buffer) => { stage.#rawOfBob += chunk.toString('utf8') })
+    stage.trap.server.on('connection', (socket) => {
+      stage.#traps++
+      socket.destroy()
+    })
+    return stage
+  }
+
+  /** The node that hostile connections go to. */
+  get node(): NodeProcess {
+    return this.cluster.node(0)
+  }
+
+  get trapped(): number {
+    return this.#traps
+  }
+
+  async clear(): Promise<void> {
+    this.trap.server.close()
+    await this.cluster.end()
+  }
+
+  open(form: Form): Promise<Wire> {
+    return openWire(form, this.node.ports)
+  }
+
+  async reach(form: Form, state: State, user = 'alice'): Promise<Hostile> {
+    const wire = await this.open(form)
+    if (state === 'RAW') return { wire, jid: '' }
+    await greet(wire)
+    if (state === 'PRE') return { wire, jid: '' }
+    await authenticate(wire, user)
+    await greet(wire)
+    if (state === 'AUTH') return { wire, jid: `${user}@${DOMAIN}` }
+    return { wire, jid: await bindAndShow(wire, `r${++this.#resources}`) }
+  }
+
+  /** Everybody else is served: both canaries' pings come back. */
+  async others(): Promise<void> {
+    await Promise.all(this.canaries.map((canary) => canary.ping()))
+  }
+
+  /** The bytes of what `deliveredToBob` told last. */
+  rawOfBob(): string {
+    const raw = this.#rawOfBob
+    this.#rawOfBob = ''
+    return raw
+  }
+
+  /** What bob has been sent until now, as his parser read it. */
+  async deliveredToBob(): Promise<readonly string[]> {
+    const marker = `marker ${++this.#markers}`
+    this.canaries[0]?.write(`<message to='${this.bob.jid}' type='chat'><body>${marker}</body></message>`)
+    await this.bob.message(marker)
+    return this.bob.inbox.splice(0).map(String)
+  }
+
+  /** Log lines of all nodes from a mark on. */
+  mark(): () => readonly LogLine[] {
+    const marks = this.cluster.nodes.map((node) => node.lines.length)
+    return () => this.cluster.nodes.flatMap((node, i) => node.lines.slice(marks[i]))
+  }
+}
+
+async function trapOf(): Promise<{ server: Server, port: number }> {
+  const [port = 0] = await freePorts(1)
+  const server = createServer()
+  await new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
+  return { server, port }
+}
+
+export async function greet(wire: Wire, attrs: Readonly<Record<string, string>> = {}): Promise<Element> {
+  wire.header({ to: DOMAIN, ...attrs })
+  return wire.inbox.next((e) => e.getName() === 'features', 'features')
+}
+
+export const framed = (wire: Wire): string => (wire.form === 'websocket' || wire.form === 'bosh' ? " xmlns='jabber:client'" : '')
+
+const say = (wire: Wire, text: string): void => wire.send(Buffer.from(text))
+
+const salted = new Map<string, Buffer>()
+
+function saltedPassword(salt: string, iterations: number): Buffer {
+  const known = salted.get(salt) ?? pbkdf2Sync(PASSWORD, Buffer.from(salt, 'base64'), iterations, 20, 'sha1')
+  salted.set(salt, known)
+  return known
+}
+
+const hmac = (key: Buffer, data: string): Buffer => createHmac('sha1', key).update(data).digest()
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+export async function authenticate(wire: Wire, user: string): Promise<void> {
+  const first = `n=${user},r=${randomBytes(12).toString('hex')}`
+  say(wire, `<auth xmlns='${NS_SASL}' mechanism='SCRAM-SHA-1'>${base64(`n,,${first}`)}</auth>`)
+  const challenge = await wire.inbox.next((e) => e.getNS() === NS_SASL, 'a challenge')
+  const text = Buffer.from(challenge.text(), 'base64').toString()
+  const parts = new Map(text.split(',').map((part) => [part[0], part.slice(2)]))
+  const clientKey = hmac(saltedPassword(parts.get('s') ?? '', Number(parts.get('i'))), 'Client Key')
+  const bare = `c=biws,r=${parts.get('r')}`
+  const signature = hmac(createHash('sha1').update(clientKey).digest(), `${first},${text},${bare}`)
+  const proof = Buffer.from(clientKey.map((byte, i) => byte ^ (signature[i] ?? 0))).toString('base64')
+  say(wire, `<response xmlns='${NS_SASL}'>${base64(`${bare},p=${proof}`)}</response>`)
+  const answer = await wire.inbox.next((e) => e.getNS() === NS_SASL, 'success')
+  if (!answer.is('success')) throw new Error(`login refused: ${answer.toString()}`)
+}
+
+/** An IQ to one's own account, and its answer. */
+export async function ask(wire: Wire, type: 'get' | 'set', payload: string): Promise<Element> {
+  const id = randomBytes(4).toString('hex')
+  say(wire, `<iq${framed(wire)} type='${type}' id='${id}'>${payload}</iq>`)
+  return wire.inbox.next((e) => e.getName() === 'iq' && e.attrs['id'] === id, 'an answer')
+}
+
+export async function bindAndShow(wire: Wire, resource: string): Promise<string> {
+  const bound = await ask(wire, 'set', `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind>`)
+  const jid = bound.getChild('bind')?.getChildText('jid') ?? ''
+  if (jid === '') throw new Error(`bind refused: ${bound.toString()}`)
+  await ask(wire, 'get', `<query xmlns='jabber:iq:roster'/>`)
+  say(wire, `<presence${framed(wire)}/>`)
+  await wire.inbox.next((e) => e.getName() === 'presence' && e.attrs['from'] === jid, 'own presence')
+  return jid
+}
