@@ -69,7 +69,7 @@ describe.each(CASES)('two nodes on %s with %s', (kind, strategy) => {
     await until('health is ok', async () => (await health()).every((state) => state === 'ok'))
     const beats = new SqlDoor(server)
     await until('both beat again', async () => (await beats.nodes()).every((row) => row['state'] === 'up' && row['links'] === 1))
-    await beats.close()
+      .finally(() => beats.close())
     expect(await lives()).toEqual(before)
 
     const nurse = await cluster.login(0, 'nurse')
