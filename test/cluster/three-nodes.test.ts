@@ -127,6 +127,19 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('three 
       await rest[0]?.close()
     }
   }, 40_000)
+
+  test('§2, §5 one of the three is killed: one of the others fences it, once, and every contact on both hears of each lost device once', async () => {
+    await clear()
+    await cluster.node(2).kill()
+    for (const witness of [...romeo, juliet[0]]) await witness.presence(juliet[1].jid, 'unavailable')
+    say(romeo[1], 'juliet@localhost', 'to who is left')
+    await juliet[0].message('to who is left')
+    const survivors = [...romeo, juliet[0]]
+    for (const client of survivors) await client.ping()
+    for (const client of survivors) expect(client.inbox.map(String)).toEqual([])
+    expect([0, 1].flatMap((n) => cluster.node(n).events('cluster.fence'))).toHaveLength(1)
+    expect([0, 1].map((n) => cluster.node(n).events('cluster.lost').length)).toEqual([1, 1])
+  }, 40_000)
 })
 
 async function pushed(device: TestClient, jid: string, subscription: string): Promise<{ attrs: Record<string, unknown> }> {

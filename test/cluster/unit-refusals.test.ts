@@ -85,8 +85,8 @@ describe('refused by name', () => {
   })
 
   test('K04 one address may be refused for several reasons: each is said once', async () => {
-    for (const change of [{ clusterName: 'other' }, { strategy: 'online-users-caching' }, { clusterName: 'other' }]) {
-      await (await (await Impostor.in(tables, 'z.example', change)).greet(a.port())).goodbye()
+    for (const [name, change] of [['x', { clusterName: 'other' }], ['y', { strategy: 'online' }], ['z', { clusterName: 'another' }]] as const) {
+      await (await (await Impostor.in(tables, `${name}.example`, change)).greet(a.port())).goodbye()
     }
     expect(warned()).toEqual(['wrong-cluster', 'strategy'])
   })
