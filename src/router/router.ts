@@ -42,8 +42,6 @@ export interface RouterDeps {
   readonly life?: string
   /** The isolation rule shut (false) or opened the gate. */
   readonly onGate?: (open: boolean) => void
-  /** This life is over; every client has been dropped. */
-  readonly onFenced?: () => void
 }
 
 export interface RouterFacts {
@@ -66,6 +64,8 @@ export interface Router {
   readonly handler: SessionHandler
   start(): void
   stop(): void
+  /** Something of this node's clients is still on its way: farewells, stanzas that are not closed, unanswered questions. */
+  readonly busy: boolean
   /** For what no client caused. A refusal goes to the stanza's own sender, a failure to the log. */
   submit(delivery: Delivery): void
   /** The account is gone: its handlers, its devices here, all that nodes remember of it. */
@@ -85,6 +85,9 @@ export function createRouter(deps: RouterDeps): Router {
     stop: () => {
       parts.asks.stop()
       parts.inbound.stop()
+    },
+    get busy() {
+      return parts.devices.leaving > 0 || parts.asks.open > 0 || parts.table.size > 0
     },
     submit: (delivery) => parts.dispatch.sendOwn([delivery]),
     removeAccount: (account) => removeAccount(deps, parts.life, account),
@@ -137,7 +140,6 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
       parts.table.reset()
       parts.acceptance.reset()
       services.caches.clear()
-      deps.onFenced?.()
     }
   })
 }
