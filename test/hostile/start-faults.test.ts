@@ -132,12 +132,19 @@ describe('certificates', () => {
 
 describe('the configuration', () => {
   const check = (id: string, sentence: string, lines: readonly string[], says: RegExp): void => refused(id, sentence, { lines: () => lines, code: 78, says })
-  check('C02', 'a broken escape', ['--admins=\\u12'], /init\.properties.*\\u12|escape/)
+  check('C02', 'a broken escape', ['--admins=\\u12'], /init\.properties:\d+: --admins: after \\u four/)
   check('C03', 'an option that nobody knows', ['--virt-hsots=a.org'], /--virt-hsots.*did you mean --virt-hosts/)
   check('C04', 'ports that are none', ['--c2s-ports=70000', '--http-ports=abc', '--https-ports=-1'], /--c2s-ports=70000[\s\S]*--http-ports=abc[\s\S]*--https-ports=-1/)
   check('C05', 'one port twice', ['--c2s-ports=15222', '--http-ports=15222'], /--(c2s|http)-ports.*15222/)
   check('C08', 'a domain that is none', ['--virt-hosts=a_b..c'], /--virt-hosts/)
-  check('C11', 'links in the clear between machines', ['--cluster-tls=false', '--cluster-advertise=192.0.2.7:5777'], /--cluster-tls/)
+  check('C10', 'SQLite for nodes on several machines', ['--cluster-advertise=192.0.2.7:5777'], /SQLite is a file of one machine.*--user-db/)
+  refused('C11', 'links in the clear between machines', {
+    lines: async () => {
+      const { jdbc } = await freshDatabase('postgresql')
+      return ['--user-db=pgsql', `--user-db-uri=${jdbc}`, '--cluster-tls=false', '--cluster-advertise=192.0.2.7:5777']
+    },
+    code: 78, says: /cluster-tls/
+  })
   check('C13', 'stanzas smaller than the RFC allows', ['--c2s-stanza-bytes-max=9999'], /--c2s-stanza-bytes-max=9999.*10000|10,000/)
   check('C15', 'a loopback name in a cluster', ['--cluster-allow-loopback=false'], /loopback/)
   check('C17', 'three faults, three lines', ['--c2s-ports=x', '--db-wait=x', '--nobody-knows=1'], /--c2s-ports=x[\s\S]*--db-wait=x[\s\S]*--nobody-knows|--nobody-knows[\s\S]*--c2s-ports=x/)
