@@ -26,9 +26,16 @@ export async function openWhenThere(settings: DatabaseSettings, patience: Patien
       return await openStore(settings, log, clock)
     } catch (error) {
       if (!(error instanceof StorageError) || error.kind !== 'away') throw error
-      if (stopped() || clock.now() + delayMs > until) throw error
+      if (stopped()) throw error
+      if (clock.now() + delayMs > until) throw outOfPatience(settings, waitMs, error)
       log.warn({ database: addressOf(settings), error: error.message, retryMs: delayMs }, 'database.waiting')
     }
     await new Promise<void>((resolve) => { setTimeout(resolve, delayMs) })
   }
+}
+
+function outOfPatience(settings: DatabaseSettings, waitMs: number, error: StorageError): StorageError {
+  const where = addressOf(settings)
+  const told = error.message.startsWith(where) ? error.message : `${where}: ${error.message}`
+  return new StorageError(`${told}; waited ${waitMs / 1000} s (--db-wait): see that the database runs and that --user-db-uri is right`, 'away')
 }

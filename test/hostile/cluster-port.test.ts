@@ -34,6 +34,8 @@ afterAll(async () => {
   await stage.clear()
 })
 
+const at = (localAddress: string): { host: string, port: number } => ({ host: '127.0.0.1', port: port(), ...{ localAddress } })
+
 /** A stranger with a name and an address of its own; it leaves when the row is played. */
 async function stranger(play: (one: Stranger) => Promise<RawLink | void>, more: Partial<StrangerSpec> = {}): Promise<void> {
   const address = `127.0.0.${++hosts}`
@@ -72,7 +74,7 @@ function closedBy(address: string, write: (socket: Socket) => void): Promise<voi
 
 describe('before TLS', () => {
   for (const [what, bytes] of [['plain text', 'hello\r\n'], ['HTTP', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
-    ['XML', "<?xml version='1.0'?><stream:stream>"], ['random bytes', randomBytes(512)]] as readonly (readonly [string, string | Buffer])[]) {
+    ['XML', "<?xml version='1.0'?><stream:stream>"], ['random bytes', randomBytes(512)]] as readonly (readonly [string, string | Uint8Array])[]) {
     row(`K01 ${what}: closed, one warning an address (link protocol §1)`, async () => {
       const address = `127.0.0.${++hosts}`
       await closedBy(address, (socket) => socket.write(bytes))
@@ -90,7 +92,7 @@ describe('before TLS', () => {
   })
 
   row('K02 without a client certificate: closed before HELLO is answered (link protocol §1)', () => stranger(async (one) => {
-    const socket = connectTls({ host: '127.0.0.1', port: port(), localAddress: one.spec.address, rejectUnauthorized: false })
+    const socket = connectTls({ ...at(one.spec.address), rejectUnauthorized: false })
     let heard = 0
     socket.on('data', (chunk) => { heard += chunk.length })
     socket.on('error', () => {})
