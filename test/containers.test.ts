@@ -6,6 +6,8 @@ import { describe, expect, test } from '@jest/globals'
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { clusterOptions } from '../src/cluster/options.js'
+import { doorOptions } from '../src/transport/options.js'
 import { PROGRAM } from './support/node-process.js'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -49,11 +51,13 @@ const entry = JSON.parse(instructions('ENTRYPOINT')[0]?.join(' ') ?? '') as stri
 const PROPERTIES = 'examples/compose/init.properties'
 const check = (...words: readonly string[]): { status: number | null, output: string } => {
   const env = { ...process.env, STARLING_DB_PASSWORD: 'from-the-environment' }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, 'run', '--check', ...words], { encoding: 'utf8', env, cwd: ROOT })
+  const options = { encoding: 'utf8', env, cwd: ROOT } as const
+  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, 'run', '--check', ...words], options)
   return { status, output: stdout + stderr }
 }
-/** Options that name client ports, and what the nodes open by default. */
-const DEFAULT_PORTS = ['5222', '5223', '5280', '5281', '5777']
+/** What the nodes open by default; 5290 and 5291 speak WebSocket like 5280 and 5281 and stay inside. */
+const { c2sPorts, c2sTlsPorts, httpPorts, httpsPorts } = doorOptions
+const DEFAULT_PORTS = [c2sPorts, c2sTlsPorts, httpPorts, httpsPorts, clusterOptions.ports].flatMap(({ initial }) => initial).map(String)
 
 describe('docker-compose.yml', () => {
   test('has two nodes, PostgreSQL and HAProxy', () => {
@@ -111,6 +115,17 @@ describe('Dockerfile', () => {
   test('carries everything that the program reads', () => {
     const copied = instructions('COPY').map((words) => words.join(' ')).join('\n')
     for (const part of ['node_modules', 'dist', 'package.json', 'migrations']) expect(copied).toContain(part)
+  })
+
+  test('makes the folders that named volumes cover, so that they belong to the user it runs as', () => {
+    const made = instructions('RUN').find(([program]) => program === 'install') ?? []
+    const [[user] = []] = instructions('USER')
+    expect(made.slice(0, 6)).toEqual(['install', '-d', '-o', user, '-g', user])
+    for (const [, { volumes = [] }] of nodes) {
+      for (const [from = '', to] of volumes.map((volume) => volume.split(':'))) {
+        if (!from.startsWith('.')) expect(made).toContain(to)
+      }
+    }
   })
 
   test('starts a command and reads a file that Compose mounts', () => {
