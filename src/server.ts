@@ -5,12 +5,14 @@
 import { mkdirSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import { dirname } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { assemble, type Assembly } from './assembly.js'
 import { aloneMesh } from './cluster/alone.js'
 import { clusterSettings, nodeName, sayDurability } from './cluster/configure.js'
 import { createMesh, type NodeMesh } from './cluster/mesh.js'
 import type { ServerSettings } from './groups.js'
 import type { Found } from './pipeline/catalog.js'
+import type { Router } from './router/router.js'
 import { Sessions } from './session/sessions.js'
 import type { OpenStore } from './storage/open.js'
 import { openWhenThere } from './storage/patience.js'
@@ -19,10 +21,12 @@ import { Health } from './telemetry/health.js'
 import type { Log } from './telemetry/log.js'
 import { createMetrics } from './telemetry/metrics.js'
 import type { Logs } from './telemetry/pino-log.js'
+import { tellAdmins } from './tell-admins.js'
 import { HybridClock } from './xmpp/hlc.js'
 
-/** How long clients may take to go when the node stops, milliseconds; a node drains within 120 s in all. */
+/** How long clients and what they leave behind may take when the node stops, milliseconds; a node drains within 120 s in all. */
 const LEAVE_MS = 5_000
+const LOOK_MS = 20
 
 export interface ServerParts {
   readonly settings: ServerSettings
@@ -42,6 +46,8 @@ export class Server {
   #open: OpenStore | undefined
   #mesh: NodeMesh | undefined
   #rooms: Assembly | undefined
+  #starting: Promise<void> | undefined
+  #stopping = false
   #ended: (error: Error) => void = () => undefined
   /** Settles when the node cannot go on by itself. */
   readonly over: Promise<Error>
@@ -56,62 +62,110 @@ export class Server {
   }
 
   /** Resolves when clients may come. Rejects with what an operator must do, nothing left open. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting = this.#begin()
+    return this.#starting
+  }
+
+  /** Drains: no new clients, the others are told to go, the row says `left`. A start that is under way is given up. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#health.setWaiting('stopping')
+    const starting = this.#starting
+    if (starting === undefined) return this.#close()
+    await this.#mesh?.stop()                          // it may be waiting for other nodes
+    await starting.catch(() => undefined)             // it closes what it has opened
+  }
+
+  async #begin(): Promise<void> {
     try {
       await this.#start()
     } catch (error) {
-      await this.stop()
+      await this.#close()
       throw error
+    } finally {
+      this.#starting = undefined
     }
-  }
-
-  /** Drains: no new clients, the others are told to go, the row says `left`. */
-  async stop(): Promise<void> {
-    this.#health.setWaiting('stopping')
-    this.#health.stop()
-    await this.#mesh?.drain().catch((error: unknown) => this.#log.warn({ error: String(error) }, 'node.drain-unwritten'))
-    await this.#rooms?.doors.pause()
-    this.#sessions.shutdown()
-    const until = this.#clock.now() + LEAVE_MS
-    while (this.#sessions.size > 0 && this.#clock.now() < until) await new Promise((done) => { setTimeout(done, 20) })
-    await this.#rooms?.strategy.stop()
-    await this.#mesh?.stop()
-    this.#rooms?.router.stop()
-    await this.#rooms?.doors.close()
-    await this.#open?.close()
-    this.#log.info({ node: this.#name }, 'node.stopped')
   }
 
   async #start(): Promise<void> {
     const { settings, version } = this.#parts
-    const { values, database } = settings
-    if (database.kind === 'sqlite') mkdirSync(dirname(database.file), { recursive: true })
-    const clock = this.#clock
-    const open = await openWhenThere(database, { waitMs: database.waitSeconds * 1000, log: this.#parts.logs.room('storage'), clock })
-    this.#open = open
-    await open.migrate()
-    open.database.onState((state) => {
-      this.#health.set('database', state === 'up' ? 'ok' : 'degraded', state === 'up' ? '' : 'the database is away')
-    })
-    const hlc = new HybridClock(() => clock.wall())
-    const mesh = values.cluster.mode ? this.#clusterMesh(open, hlc) : aloneMesh(this.#name, version, { tables: open.cluster, clock })
+    const { values } = settings
+    const open = await this.#openStore()
+    const hlc = new HybridClock(() => this.#clock.wall())
+    const mesh = values.cluster.mode
+      ? this.#clusterMesh(open, hlc)
+      : aloneMesh(this.#name, version, { tables: open.cluster, clock: this.#clock })
     this.#mesh = mesh
     mesh.onEnd((error) => { this.#ended(error) })
     const { router, strategy, doors } = this.#rooms = await assemble({
-      ...this.#parts, clock, hlc, metrics: this.#metrics, health: this.#health, sessions: this.#sessions, open, mesh
+      ...this.#parts, clock: this.#clock, hlc, metrics: this.#metrics, health: this.#health, sessions: this.#sessions, open, mesh
     })
-    await mesh.start()
+    await this.#step(mesh.start())
     router.start()
-    await strategy.start(mesh.host(() => router.records()))
-    await doors.listenAdmin()
+    await this.#step(strategy.start(mesh.host(() => router.records())))
+    await this.#step(doors.listenAdmin())
     this.#health.setWaiting('the other nodes')
-    await mesh.ready()
-    await doors.listen()
+    await this.#step(mesh.ready())
+    await this.#step(doors.listen())
     const services = doors.services(this.#name)
-    await mesh.up(services)
+    if (values.cluster.notifyAdmins) tellAdmins(values.server, { mesh, router })
+    await this.#step(mesh.up(services))
     this.#health.setReady()
     this.#health.watch('cluster', () => mesh.problems())
     this.#log.info({ node: this.#name, version, services, strategy: strategy.name }, 'node.ready')
+  }
+
+  async #openStore(): Promise<OpenStore> {
+    const { settings: { database }, logs } = this.#parts
+    if (database.kind === 'sqlite') mkdirSync(dirname(database.file), { recursive: true })
+    const patience = {
+      waitMs: database.waitSeconds * 1000, log: logs.room('storage'), clock: this.#clock, stopped: () => this.#stopping
+    }
+    const open = await openWhenThere(database, patience)
+    this.#open = open
+    await this.#step(open.migrate())
+    open.database.onState((state) => {
+      this.#health.set('database', state === 'up' ? 'ok' : 'degraded', state === 'up' ? '' : 'the database is away')
+    })
+    return open
+  }
+
+  /** One step of the start; the last one when somebody stops the node meanwhile. */
+  async #step(step: Promise<void>): Promise<void> {
+    await step
+    if (this.#stopping) throw new Error('stopped while it was starting')
+  }
+
+  /** What is open, in reverse; a step that fails does not keep the next ones from closing theirs. */
+  async #close(): Promise<void> {
+    this.#health.stop()
+    const { strategy, router, doors } = this.#rooms ?? {}
+    await this.#closing('drain', () => this.#mesh?.drain())
+    await this.#closing('doors', () => doors?.pause())
+    this.#sessions.shutdown()
+    await this.#leave(router)
+    await this.#closing('strategy', () => strategy?.stop())
+    await this.#closing('mesh', () => this.#mesh?.stop())
+    router?.stop()
+    await this.#closing('doors', () => doors?.close())
+    await this.#closing('database', () => this.#open?.close())
+    this.#log.info({ node: this.#name }, 'node.stopped')
+  }
+
+  /** Contacts on all nodes hear that the clients are gone before the links close. */
+  async #leave(router: Router | undefined): Promise<void> {
+    const until = this.#clock.now() + LEAVE_MS
+    do await pause(LOOK_MS)
+    while ((this.#sessions.size > 0 || router?.busy === true) && this.#clock.now() < until)
+  }
+
+  async #closing(room: string, step: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await step()
+    } catch (error) {
+      this.#log.warn({ room, error: String(error) }, 'node.stop-incomplete')
+    }
   }
 
   #clusterMesh(open: OpenStore, hlc: HybridClock): NodeMesh {

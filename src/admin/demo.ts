@@ -4,10 +4,10 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { NodeRow } from '../storage/cluster-tables.js'
+import { freePorts } from './free-ports.js'
 import { Front } from './front.js'
 import { table } from './table.js'
 
@@ -215,15 +215,6 @@ config-type=--gen-config-def
 
 async function isReady(port: number): Promise<boolean> {
   return fetch(`http://127.0.0.1:${port}/ready`).then((answer) => answer.ok, () => false)
-}
-
-/** Asks the system for free ports, all at once so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  await Promise.all(servers.map((server) => new Promise<void>((done) => server.listen(0, '127.0.0.1', done))))
-  const numbers = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise<void>((done) => { server.close(() => { done() }) })))
-  return numbers
 }
 
 const pause = (ms: number): Promise<void> => new Promise((done) => { setTimeout(done, ms) })

@@ -12,6 +12,9 @@ import { BEAT_MS, Membership, type MemberEvent } from './membership.js'
 /** A renewal without an answer for this long counts as failed, though its answer still counts when it comes. */
 const HUNG_MS = 2500
 
+/** One read may have been sent before our change; two in a row are no accident. */
+const ASTRAY_READS = 2
+
 export interface BeatParts {
   readonly tables: ClusterTables
   readonly clock: Clock
@@ -36,7 +39,10 @@ export interface BeatParts {
 export class Beat {
   readonly membership: Membership
   readonly gate: Gate
-  #state: NodeState = 'joining'
+  #state: 'joining' | 'up' | 'draining' | 'left' = 'joining'
+  #services: NodeServices | undefined
+  /** Reads in a row in which our row said another state than ours. */
+  #astray = 0
   #open = true
   #away = false
   #stopped = false
@@ -134,8 +140,11 @@ export class Beat {
 
   async setState(state: 'up' | 'draining' | 'left', services?: NodeServices): Promise<boolean> {
     const done = await this.parts.tables.setState(this.parts.life, state, services)
-    if (done) this.#state = state
-    return done
+    if (!done) return false
+    this.#state = state
+    this.#services = services ?? this.#services
+    this.#astray = 0
+    return true
   }
 
   /** A death certificate: fences that life whatever its beat does. @returns its row, nothing if it was over already */
@@ -172,6 +181,17 @@ export class Beat {
     if (this.#stopped) return
     this.parts.events(this.membership.read(rows, sentAt, this.parts.clock.now()))
     this.membership.adoptView(peersView)
+    await this.#correct(rows.find((row) => row.hostname === this.parts.life.hostname))
+  }
+
+  /** A database that came back without its last moments may have forgotten our state: it is said again. */
+  async #correct(own: NodeRow | undefined): Promise<void> {
+    const state = this.#state
+    const ours = own?.incarnation === this.parts.life.incarnation && own.bootNonce === this.parts.life.bootNonce
+    this.#astray = ours && own.state !== state ? this.#astray + 1 : 0
+    if (this.#astray < ASTRAY_READS || state === 'joining' || this.#stopped) return
+    this.parts.log.warn({ row: own?.state, ours: state }, 'cluster.state.corrected')
+    await this.setState(state, this.#services)
   }
 
   async #notices(): Promise<void> {

@@ -4,6 +4,8 @@
  */
 const FIRST_MS = 200
 const LONGEST_MS = 10_000
+/** The same for a node that the table says is alive: what is for it waits. */
+const LONGEST_ALIVE_MS = 2000
 /** What the larger name waits for the smaller one to dial. */
 const COURTESY_MS = 1000
 
@@ -64,7 +66,7 @@ export class Dialler {
 
   failed(target: Target, now: number): void {
     target.dialling = false
-    const waitMs = Math.min(LONGEST_MS, FIRST_MS * 2 ** target.failures)
+    const waitMs = Math.min(target.node === undefined ? LONGEST_MS : LONGEST_ALIVE_MS, FIRST_MS * 2 ** target.failures)
     target.failures++
     target.nextAt = now + waitMs * (0.5 + this.chance())
   }

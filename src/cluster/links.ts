@@ -18,7 +18,7 @@ import { encodeGoodbye, type GoodbyeReason } from './link-frames.js'
 export const PENDING_HANDSHAKES_MAX = 32
 /** New connections a second that get as far as a handshake; a mesh of a hundred nodes restarts within this. */
 const ACCEPTS_PER_SECOND = 50
-/** One warning an address in this time; the rest is counted into the next one. */
+/** One warning an address and reason in this time; the rest is counted into the next one. */
 const WARN_EVERY_MS = 60_000
 const WARNED_MAX = 1000
 
@@ -141,15 +141,15 @@ export class Links {
     if (this.#stopped || reason === 'duplicate') return
     const counted = LINK_REFUSED.find((known) => known === reason)
     if (counted !== undefined) this.parts.refused(counted)
-    const host = address.replace(/:\d+$/, '')
+    const source = `${address.replace(/:\d+$/, '')} ${reason ?? ''}`
     const now = this.parts.clock.now()
-    const last = this.#warned.get(host)
+    const last = this.#warned.get(source)
     if (last !== undefined && now - last.at < WARN_EVERY_MS) {
       last.more++
       return
     }
     if (this.#warned.size >= WARNED_MAX) this.#warned.clear()
-    this.#warned.set(host, { at: now, more: 0 })
+    this.#warned.set(source, { at: now, more: 0 })
     const detail = error instanceof LinkRefused ? { ...error.detail, byPeer: error.byPeer } : { error: messageOf(error) }
     const unreachable = reason === undefined && error instanceof Error && 'syscall' in error
     const event = unreachable ? 'cluster.link.unreachable' : 'cluster.link.refused'

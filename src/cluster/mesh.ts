@@ -190,6 +190,7 @@ class ClusterMesh implements NodeMesh {
       }
       await this.#pause(LOOK_MS)
     }
+    if (this.#stopping) return
     log.warn({ without: this.#life?.missing() ?? [] }, 'cluster.incomplete')
   }
 
@@ -276,12 +277,12 @@ class ClusterMesh implements NodeMesh {
         this.#self = life.node
       },
       registration: (from, message) => this.#hosting.message(from, message),
-      notice: (kind, subject) => this.#onNotice(kind, subject),
+      notice: (kind, subject) => this.#guarded('accounts', () => this.#onNotice(kind, subject)),
       changed: (change, node) => {
         this.#guarded('strategy', () => this.#hosting.node(change, node))
         this.#guarded('router', () => handlers.node(change, node))
       },
-      members: (change) => this.#onMembers(change),
+      members: (change) => this.#guarded('members', () => this.#onMembers(change)),
       gate: () => this.#tellGate(handlers),
       fenced: () => void this.#rejoin(handlers)
     })
@@ -292,7 +293,7 @@ class ClusterMesh implements NodeMesh {
     const over = this.#life
     this.#life = undefined
     this.#joined = false
-    handlers.fenced()
+    this.#guarded('router', () => { handlers.fenced() })
     this.#tellGate(handlers)
     for (const node of over?.view ?? []) {
       if (node !== over?.node) this.#guarded('strategy', () => { this.#hosting.node('lost', node) })
@@ -326,9 +327,10 @@ class ClusterMesh implements NodeMesh {
 
   #tellGate(handlers: MeshHandlers): void {
     const open = this.serving()
-    if (open === this.#gate) return
+    // "open" is said again: somebody may have asked, and begun to wait, between two changes that met in one turn
+    if (open === this.#gate && !open) return
     this.#gate = open
-    handlers.gate(open)
+    this.#guarded('router', () => { handlers.gate(open) })
   }
 
   #pause(ms: number): Promise<void> {

@@ -85,13 +85,18 @@ export class Devices {
     else await this.#unavailable(session, passage.copies, cause)
   }
 
+  /** Farewells that contacts have not heard yet. */
+  get leaving(): number {
+    return this.#leaving.size
+  }
+
   ended(session: Session, reason: StreamClosedReason): void {
     this.#deps.shown.forget(session)
+    this.#deps.strategy.withdraw(this.#record(session))     // also when fenced: the next life must not name it again
     if (reason === 'fenced') return               // the others know; this life says nothing more
     this.#deps.acceptance.opened(session)
-    this.#deps.strategy.withdraw(this.#record(session))
     const full = session.jid.toString()
-    const farewell = this.#farewell(session).finally(() => {
+    const farewell = this.#farewell(session, this.#leaving.get(full)).finally(() => {
       if (this.#leaving.get(full) === farewell) this.#leaving.delete(full)
     })
     this.#leaving.set(full, farewell)
@@ -123,10 +128,12 @@ export class Devices {
     if (was) await this.#run(pipeline.life.unavailable, session)
   }
 
-  async #farewell(session: Session): Promise<void> {
+  /** @param earlier of a device of the same name */
+  async #farewell(session: Session, earlier: Promise<void> | undefined): Promise<void> {
     const { dispatch, life, pipeline, services, stableLog } = this.#deps
     const cause = life.cause()
     try {
+      if (earlier !== undefined) await earlier
       await this.#changing.get(session)?.catch(() => undefined)       // its sender has heard of it
       const replaced = this.#deps.sessions.byFull(session.jid)?.presence !== undefined
       if (session.presence !== undefined && !replaced) {

@@ -13,9 +13,13 @@ const LOOK_MS = 100
 const WAIT_MS = 5_000
 /** Of one node; as many as it may send in that time at full speed are more than a node should hold. */
 const LINE_MAX = 10_000
+const LINE_BYTES_MAX = 16 * 1024 * 1024
 
 interface Line {
   readonly waiting: { readonly from: NodeRef; readonly envelope: Envelope; readonly since: number }[]
+  bytes: number
+  /** Its warning was written: one for a whole line, not one for each stanza. */
+  warned: boolean
 }
 
 export class Inbound {
@@ -47,9 +51,13 @@ export class Inbound {
       return
     }
     const entry = { from, envelope, since: this.#clock.now() }
-    if (line === undefined) this.#lines.set(from.name, { waiting: [entry] })
-    else line.waiting.push(entry)
-    if (line !== undefined && line.waiting.length > LINE_MAX) this.look()
+    const { length } = envelope.stanza.inside
+    if (line === undefined) this.#lines.set(from.name, { waiting: [entry], bytes: length, warned: false })
+    else {
+      line.waiting.push(entry)
+      line.bytes += length
+      if (isFull(line)) this.look()
+    }
     this.#mesh.refresh?.()
     this.#looking ??= this.#clock.every(LOOK_MS, () => this.look())
   }
@@ -65,14 +73,17 @@ export class Inbound {
     if (line === undefined) return
     const rest = line.waiting.filter(({ from }) => !isOver(from, node))
     line.waiting.splice(0, line.waiting.length, ...rest)
+    line.bytes = rest.reduce((sum, { envelope }) => sum + envelope.stanza.inside.length, 0)
     this.look()
   }
 
   /** Serves what may be served now. */
   look(): void {
-    for (const [name, { waiting }] of this.#lines) {
-      for (let next = waiting[0]; next !== undefined && this.#isDue(next, waiting.length); next = waiting[0]) {
+    for (const [name, line] of this.#lines) {
+      const { waiting } = line
+      for (let next = waiting[0]; next !== undefined && this.#isDue(next, line); next = waiting[0]) {
         waiting.shift()
+        line.bytes -= next.envelope.stanza.inside.length
         this.#serve(next.from, next.envelope)
       }
       if (waiting.length === 0) this.#lines.delete(name)
@@ -89,10 +100,15 @@ export class Inbound {
     this.#lines.clear()
   }
 
-  #isDue({ from, envelope, since }: Line['waiting'][number], behind: number): boolean {
+  #isDue({ from, envelope, since }: Line['waiting'][number], line: Line): boolean {
     if (envelope.view <= this.#mesh.viewNo) return true
-    if (this.#clock.now() - since < WAIT_MS && behind < LINE_MAX) return false
-    this.#log.warn({ node: from.name, theirs: envelope.view, ours: this.#mesh.viewNo }, 'view.behind')
+    if (this.#clock.now() - since < WAIT_MS && !isFull(line)) return false
+    if (!line.warned) this.#log.warn({ node: from.name, theirs: envelope.view, ours: this.#mesh.viewNo }, 'view.behind')
+    line.warned = true
     return true
   }
+}
+
+function isFull({ waiting, bytes }: Line): boolean {
+  return waiting.length >= LINE_MAX || bytes >= LINE_BYTES_MAX
 }

@@ -11,6 +11,8 @@ const STANZAS_MAX = 1_000
 const BYTES_MAX = 4 * 1024 * 1024
 /** Of all accounts: what comes in while this node may not serve. */
 const NODE_BYTES_MAX = 64 * 1024 * 1024
+/** What one costs besides its inside, roughly: presence is often empty. */
+const HEAD_BYTES = 512
 const FULL: Verdict = { kind: 'reject', why: 'error', type: 'wait', condition: 'resource-constraint' }
 
 interface Waiting<T> {
@@ -55,7 +57,9 @@ export class Parking<T extends { readonly address: Jid }> {
     return this.#lots.size > 0 && this.#lots.has(address.bare.toString())
   }
 
-  park(item: T, bytes: number): Promise<Verdict> | Verdict {
+  /** @param inside bytes between the root tags */
+  park(item: T, inside: number): Promise<Verdict> | Verdict {
+    const bytes = inside + HEAD_BYTES
     const lot = this.#lot(item.address.bare.toString())
     if (lot.waiting.length >= STANZAS_MAX || lot.bytes + bytes > BYTES_MAX || this.#bytes + bytes > NODE_BYTES_MAX) return FULL
     this.#size++

@@ -62,6 +62,8 @@ export interface Router {
   readonly handler: SessionHandler
   start(): void
   stop(): void
+  /** Something of this node's clients is still on its way: farewells, stanzas that are not closed, unanswered questions. */
+  readonly busy: boolean
   /** For what no client caused. A refusal goes to the stanza's own sender, a failure to the log. */
   submit(delivery: Delivery): void
   /** The account is gone: its handlers, its devices here, all that nodes remember of it. */
@@ -81,6 +83,9 @@ export function createRouter(deps: RouterDeps): Router {
     stop: () => {
       parts.asks.stop()
       parts.inbound.stop()
+    },
+    get busy() {
+      return parts.devices.leaving > 0 || parts.asks.open > 0 || parts.table.size > 0
     },
     submit: (delivery) => parts.dispatch.sendOwn([delivery]),
     removeAccount: (account) => removeAccount(deps, parts.life, account),

@@ -10,19 +10,23 @@ export interface Patience {
   readonly waitMs: number
   readonly log: Log
   readonly clock: Clock
+  /** The start was given up meanwhile. */
+  readonly stopped?: () => boolean
 }
 
 const FIRST_MS = 250
 const LONGEST_MS = 5_000
 
 /** Rejects with `DatabaseRefused` at once, with `StorageError` of kind `away` when patience ends. */
-export async function openWhenThere(settings: DatabaseSettings, { waitMs, log, clock }: Patience): Promise<OpenStore> {
+export async function openWhenThere(settings: DatabaseSettings, patience: Patience): Promise<OpenStore> {
+  const { waitMs, log, clock, stopped = () => false } = patience
   const until = clock.now() + waitMs
   for (let delayMs = FIRST_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_MS)) {
     try {
       return await openStore(settings, log, clock)
     } catch (error) {
-      if (!(error instanceof StorageError) || error.kind !== 'away' || clock.now() + delayMs > until) throw error
+      if (!(error instanceof StorageError) || error.kind !== 'away') throw error
+      if (stopped() || clock.now() + delayMs > until) throw error
       log.warn({ database: addressOf(settings), error: error.message, retryMs: delayMs }, 'database.waiting')
     }
     await new Promise<void>((resolve) => { setTimeout(resolve, delayMs) })

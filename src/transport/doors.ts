@@ -8,7 +8,7 @@ import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import { BoshSessions } from './bosh.js'
 import type { BoshParts } from './bosh.js'
-import { boundsOf } from './bounds.js'
+import { boundsOf, END_MS } from './bounds.js'
 import type { TransportRoom } from './bounds.js'
 import type { Certificate } from './certificate.js'
 import { HttpDoor } from './http.js'
@@ -106,12 +106,15 @@ export class ClientDoors {
     await Promise.all(this.#clients.map(({ listener }) => listener.pause()))
   }
 
-  /** The end: nothing is accepted, what is still HTTP is dropped. Streams are ended by their owners before. */
+  /**
+   * The end: nothing is accepted, what is still HTTP is dropped. Streams are ended by their owners before; a peer that does
+   * not answer a stream's end is still cut off in time, or its socket would keep the process alive.
+   */
   async close(): Promise<void> {
     await this.pause()
     await Promise.all([...this.#clients.map(({ listener }) => listener.close()), this.#admin?.close()])
     for (const door of [this.#http, this.#ws2s, this.#adminHttp]) door.close()
-    this.room.wheel.stop()
+    this.#parts.clock.after(END_MS + LAST_LOOK_MS, () => { this.room.wheel.stop() })
   }
 
   /** Ports in use, also those that the system chose. */
@@ -217,3 +220,5 @@ export class ClientDoors {
 }
 
 const ADMIN_PORT = 8080
+/** The wheel looks a little later than a deadline. */
+const LAST_LOOK_MS = 1_000

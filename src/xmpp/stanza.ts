@@ -89,7 +89,16 @@ export class Stanza implements StanzaHead {
 
   /** A copy with other fields in the head; the content is shared. */
   with(change: Partial<StanzaHead>): Stanza {
-    return new Stanza({ ...headOf(this), ...change }, this.#content)
+    // field by field: on the hot path an object spread costs several times as much
+    const head: StanzaHead = {
+      kind: change.kind ?? this.kind,
+      to: 'to' in change ? change.to : this.to,
+      from: 'from' in change ? change.from : this.from,
+      id: 'id' in change ? change.id : this.id,
+      type: change.type ?? this.type,
+      lang: 'lang' in change ? change.lang : this.lang
+    }
+    return new Stanza(head, this.#content)
   }
 
   /** A copy with other children. */
@@ -121,11 +130,6 @@ export class Stanza implements StanzaHead {
   toString(): string {
     return this.open('framed') + this.inside.toString('utf8') + this.close
   }
-}
-
-function headOf(stanza: StanzaHead): StanzaHead {
-  const { kind, to, from, id, type, lang } = stanza
-  return { kind, to, from, id, type, lang }
 }
 
 function contentOf(children: readonly Element[]): Content {

@@ -1,11 +1,13 @@
 /** The database stops, freezes and comes back (cluster.md §2): who is online goes on, nobody is fenced, nothing is promised. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { dedicatedServer, type DedicatedServer } from '../databases.js'
+import { openDatabase } from '../../src/storage/database.js'
+import { dedicatedServer, freshDatabase, type DedicatedServer } from '../databases.js'
 import { TestClient } from '../support/client.js'
 import { befriend, Cluster, type StrategyName } from '../support/cluster.js'
 import { bodiesUpTo, clusterPage, numbered, say, takeUnavailable } from '../support/fault-cast.js'
 import { SqlDoor } from '../support/rows.js'
+import { silentLog } from '../support/silent-log.js'
 import { until } from '../support/until.js'
 
 /** Longer than the fence: whoever would be fenced for the outage has been by then. */
@@ -46,6 +48,7 @@ describe.each(CASES)('two nodes on %s with %s', (kind, strategy) => {
   test.each(FAULTS)('§2 the database is %s: online chat goes on, logins fail with temporary-auth-failure, offline ends in wait, nobody is fenced', async (_how, begin, end) => {
     const before = await lives()
     await begin(server)
+    const begun = performance.now()
     await until('health is degraded', async () => (await health()).every((state) => state === 'degraded'))
     say(romeo, juliet.jid, ...numbered('there', 50))
     say(juliet, 'romeo@localhost', ...numbered('back', 50))
@@ -62,14 +65,14 @@ describe.each(CASES)('two nodes on %s with %s', (kind, strategy) => {
     expect(refused.getChild('error')?.attrs['type']).toBe('wait')
     expect(refused.getChild('error')?.getChild('resource-constraint')).toBeDefined()
 
-    await sleep(OUTAGE_MS)
+    await sleep(Math.max(0, begun + OUTAGE_MS - performance.now()))
     say(romeo, juliet.jid, 'still there')
     await juliet.message('still there')
     await end(server)
     await until('health is ok', async () => (await health()).every((state) => state === 'ok'))
     const beats = new SqlDoor(server)
     await until('both beat again', async () => (await beats.nodes()).every((row) => row['state'] === 'up' && row['links'] === 1))
-    await beats.close()
+      .finally(() => beats.close())
     expect(await lives()).toEqual(before)
 
     const nurse = await cluster.login(0, 'nurse')
@@ -80,4 +83,42 @@ describe.each(CASES)('two nodes on %s with %s', (kind, strategy) => {
     await Promise.all([tybalt.close(), nurse.close(), romeo.ping(), juliet.ping()])
     expect([...takeUnavailable(romeo), ...takeUnavailable(juliet), ...romeo.takeBodies(), ...juliet.takeBodies()]).toEqual([])
   }, 90_000)
+})
+
+describe('two nodes on SQLite whose file is held by a process that stands still', () => {
+  test('§8 the others call the database away: online chat goes on, logins fail, nobody is fenced, and all is well when it lets go', async () => {
+    const cluster = await Cluster.of({ nodes: 2, database: await freshDatabase('sqlite'), accounts: ['romeo', 'juliet', 'nurse'] })
+    const holder = openDatabase(cluster.database.settings, silentLog)
+    const sql = new SqlDoor(cluster.database)
+    try {
+      const romeo = await cluster.login(0, 'romeo')
+      const juliet = await cluster.login(1, 'juliet')
+      await befriend(romeo, juliet)
+      const before = (await sql.nodes()).map((row) => row['incarnation'])
+      let letGo = (): void => {}
+      const held = holder.transaction(async (held) => {
+        await held.raw(`update cluster_seq set v = v`)
+        await new Promise<void>((done) => { letGo = done })
+      })
+      const health = async (): Promise<string[]> => Promise.all(cluster.nodes.map(async (node) => (await clusterPage(node)).health.state))
+      await until('health is degraded', async () => (await health()).every((state) => state === 'degraded'))
+      const begun = performance.now()
+      say(romeo, juliet.jid, ...numbered('there', 50))
+      expect(await bodiesUpTo(juliet, 'there 49')).toEqual(numbered('there', 50))
+      await sleep(Math.max(0, begun + OUTAGE_MS - performance.now()))
+      say(juliet, romeo.jid, 'still there')
+      await romeo.message('still there')
+      letGo()
+      await held
+      await until('health is ok', async () => (await health()).every((state) => state === 'ok'))
+      expect((await sql.nodes()).map((row) => [row['incarnation'], row['state']])).toEqual(before.map((incarnation) => [incarnation, 'up']))
+      const nurse = await cluster.login(1, 'nurse')
+      say(nurse, romeo.jid, 'well again')
+      await romeo.message('well again')
+      expect([...takeUnavailable(romeo), ...takeUnavailable(juliet)]).toEqual([])
+    } finally {
+      await Promise.all([holder.close(), sql.close()])
+      await cluster.end()
+    }
+  }, 60_000)
 })

@@ -12,9 +12,9 @@ import { until } from '../support/until.js'
 const LONG_MS = 8_000
 const SHORT_MS = 3_000
 
-type Kind = 'postgresql' | 'mysql'
+type Kind = 'postgresql' | 'sqlite'
 const CASES: readonly (readonly [StrategyName, Kind])[] = [
-  ['broadcast', 'postgresql'], ['online-users-caching', 'postgresql'], ['broadcast', 'mysql']
+  ['broadcast', 'postgresql'], ['online-users-caching', 'postgresql'], ['broadcast', 'sqlite']
 ]
 
 describe.each(CASES)('two nodes with %s on %s, one is stopped by SIGSTOP', (strategy, kind) => {

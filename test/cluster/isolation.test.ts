@@ -55,7 +55,7 @@ describe('two nodes on PostgreSQL, all whose ways pass through the test', () => 
     await Promise.all(cluster.nodes.map((node, n) => until(`${node.name} misses the database`, () => {
       return node.events('cluster.database.away').length > (missed[n] ?? 0)
     })))
-    for (let i = 0; i < 8; i++) {
+    for (let i = 0; i < 7; i++) {
       say(romeo, juliet.jid, `there ${i}`)
       say(juliet, romeo.jid, `back ${i}`)
       await juliet.message(`there ${i}`)

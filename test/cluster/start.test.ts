@@ -77,6 +77,15 @@ describe('five nodes on PostgreSQL', () => {
       where last_update > localtimestamp - interval '5 seconds' and last_update <= localtimestamp`)
     expect(Number(fresh?.['n'])).toBe(5)
   })
+
+  test('§2 two of the five are killed at once: each is fenced once, and the three go on', async () => {
+    await Promise.all([3, 4].map((n) => cluster.node(n).kill()))
+    const three = cluster.nodes.slice(0, 3)
+    await until('the three know', () => three.every((node) => node.events('cluster.lost').length === 2))
+    expect(three.flatMap((node) => node.events('cluster.fence')).map((line) => line['node']).sort()).toEqual(['node4', 'node5'])
+    await mesh(three)
+    expect((await sql.nodes()).map((row) => row['state'])).toEqual(['up', 'up', 'up', 'fenced', 'fenced'])
+  }, 40_000)
 })
 
 describe('the database comes up last', () => {

@@ -300,6 +300,15 @@ describe('losing', () => {
     expect(b.arrived.gates.at(-1)).toBe(true)
   })
 
+  test('§2 a database that came back without its last moments is told our state again', async () => {
+    const [a, b] = [make('a.example'), make('b.example')]
+    await start(a, b)
+    tables.tamper('b.example', { state: 'joining', services: {} })
+    await comes(() => tables.byName.get('b.example')?.state === 'up', 'the state')
+    expect(tables.byName.get('b.example')?.services).toEqual({ c2s: '127.0.0.1:1' })
+    expect(b.arrived.fenced).toBe(0)
+  })
+
   test('§2 a death certificate fences that life at once, and a later one not at all', async () => {
     const [a, b] = [make('a.example'), make('b.example')]
     await start(a, b)

@@ -85,6 +85,13 @@ describe('refused by name', () => {
     expect(line).toMatchObject({ level: 'warn', fields: { theirs: 'other', ours: 'test' } })
   })
 
+  test('K04 one address may be refused for several reasons: each is said once', async () => {
+    for (const [name, change] of [['x', { clusterName: 'other' }], ['y', { strategy: 'online' }], ['z', { clusterName: 'another' }]] as const) {
+      await (await (await Impostor.in(tables, `${name}.example`, change)).greet(a.port())).goodbye()
+    }
+    expect(warned()).toEqual(['wrong-cluster', 'strategy'])
+  })
+
   test.each(['fenced', 'left'] as const)('K06 old-incarnation: the table calls it %s', async (state) => {
     const z = await Impostor.in(tables)
     tables.tamper('z.example', { state })

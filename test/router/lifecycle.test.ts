@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { broadcast, drop, plugin, send, stored } from '../../src/pipeline/api.js'
 import offline from '../../src/plugins/offline.js'
+import type { Strategy } from '../../src/router/strategy.js'
 import type { StableLog } from '../../src/session/stable-log.js'
 import { StorageError } from '../../src/storage/store.js'
 import { xml } from '../../src/xml/element.js'
@@ -9,6 +10,7 @@ import { StanzaError } from '../../src/xmpp/errors.js'
 import { parseJid } from '../../src/xmpp/jid.js'
 import { Stanza } from '../../src/xmpp/stanza.js'
 import { MemoryStore } from '../plugins/memory-store.js'
+import { aloneStrategy } from './alone.js'
 import { FakeNet } from './fake-net.js'
 import { quiet, Rig } from './rig.js'
 
@@ -128,6 +130,24 @@ describe('a device becomes available', () => {
 })
 
 describe('a device ends', () => {
+  test('the router is busy until its contacts have heard of it', async () => {
+    let said = (): void => undefined
+    const slow = plugin({ id: 'slow', presence: { leaving: { keep: () => new Promise<void>((resolve) => { said = resolve }) } } })
+    const rig = new Rig({ plugins: [slow], store: storeOf() })
+    const romeo = await rig.binds('romeo@im.test/x')
+    const shows = rig.writes(romeo, '<presence/>')
+    await quiet()
+    said()
+    await shows
+    expect(rig.router.busy).toBe(false)
+    romeo.close(undefined, 'shutdown')
+    await quiet()
+    expect(rig.router.busy).toBe(true)
+    said()
+    await quiet()
+    expect(rig.router.busy).toBe(false)
+  })
+
   test('in the middle of its initial presence: nobody is left seeing it, and the strategy does not have it', async () => {
     const net = new FakeNet('caching', ['a', 'b'], [toJuliet], ACCOUNTS)
     const juliet = await net.node('b').rig.binds('juliet@im.test/y', '<presence/>')
@@ -180,6 +200,15 @@ describe('a device ends', () => {
 })
 
 describe('this life of the node is fenced', () => {
+  test('the strategy forgets its devices: the next life must not name them again', async () => {
+    const withdrawn: string[] = []
+    const strategy: Strategy = { ...aloneStrategy, withdraw: ({ jid }) => { withdrawn.push(jid.toString()) } }
+    const rig = new Rig({ plugins: [], store: storeOf(), strategy })
+    await rig.binds('romeo@im.test/x')
+    rig.sessions.abort('fenced')
+    expect(withdrawn).toEqual(['romeo@im.test/x'])
+  })
+
   test('clients go without a word to their contacts, nothing stays open, and the next life serves', async () => {
     const net = new FakeNet('broadcast', ['a', 'b'], [toJuliet], ACCOUNTS)
     const { rig, handlers } = net.node('a')

@@ -32,7 +32,12 @@ export class Cluster {
     const cluster = new Cluster([], dir, spec.database, accounts, spec)
     for (let n = 1; n <= spec.nodes; n++) await cluster.plan(`node${n}`)
     for (const account of spec.accounts ?? ['romeo', 'juliet']) await accounts.add(account, 'localhost', 'secret')
-    if (spec.start ?? true) await Promise.all(cluster.nodes.map((node) => node.start()))
+    if (spec.start ?? true) {
+      await Promise.all(cluster.nodes.map((node) => node.start())).catch(async (error: unknown) => {
+        await cluster.end()
+        throw error
+      })
+    }
     return cluster
   }
 
