@@ -13,7 +13,8 @@ COPY --from=build /opt/starling/node_modules ./node_modules
 COPY --from=build /opt/starling/dist ./dist
 COPY package.json ./
 COPY migrations ./migrations
-RUN install -d -o node -g node /var/lib/starling /etc/starling
+# A named volume takes the owner of the folder that it covers: without the folder it would be root's.
+RUN install -d -o node -g node /var/lib/starling /var/lib/starling/certs /etc/starling
 USER node
 WORKDIR /var/lib/starling
 # Clients 5222, direct TLS 5223, HTTP 5280 (WebSocket and BOSH), HTTPS 5281, cluster 5777; admin 8080 stays inside.

@@ -105,21 +105,24 @@ class DemoProcess {
 function starling(properties: string, ...words: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
     const env = { ...process.env, STARLING_PROPERTY_FILE: properties }
-    const child = execFile(process.execPath, [PROGRAM, ...words], { env }, (_error, out, err) => { resolve({ code: child.exitCode, out, err }) })
+    const child = execFile(process.execPath, [PROGRAM, ...words], { env }, (_error, out, err) => {
+      resolve({ code: child.exitCode, out, err })
+    })
   })
 }
 
 describe('starling demo --json --nodes 2', () => {
   let demo: DemoProcess
   beforeAll(async () => { demo = await DemoProcess.start('--nodes', '2') }, 60_000)
-  afterAll(() => demo?.end())
+  afterAll(() => demo?.end(), 30_000)
 
   test('says where each node is, then where the front is', () => {
     const names = ['node', 'hostname', 'domain', 'c2s', 'c2sTls', 'http', 'https', 'admin', 'cluster', 'pid', 'properties']
     expect(demo.nodes.map(({ node }) => node).sort()).toEqual(['node1', 'node2'])
     for (const line of demo.nodes) {
       expect(Object.keys(line)).toEqual(names)
-      for (const name of ['c2s', 'c2sTls', 'http', 'https', 'admin', 'cluster', 'pid'] as const) expect(Number.isInteger(line[name])).toBe(true)
+      const numbers = ['c2s', 'c2sTls', 'http', 'https', 'admin', 'cluster', 'pid'] as const
+      for (const name of numbers) expect(Number.isInteger(line[name])).toBe(true)
       expect(line).toMatchObject({ hostname: line.node, domain: 'localhost' })
       expect(isAlive(line.pid)).toBe(true)
       expect(readFileSync(line.properties, 'utf8')).toContain(`--c2s-ports=${line.c2s}`)
@@ -139,7 +142,8 @@ describe('starling demo --json --nodes 2', () => {
 
   test('the front passes TCP and HTTP to any live node, also after kill -9 of one', async () => {
     const { front } = demo
-    const ready = async (): Promise<number> => (await fetch(`http://127.0.0.1:${front.http}/ready`, { headers: { connection: 'close' } })).status
+    const url = `http://127.0.0.1:${front.http}/ready`
+    const ready = async (): Promise<number> => (await fetch(url, { headers: { connection: 'close' } })).status
     for (let n = 0; n < 4; n++) expect(await ready()).toBe(200)
     const before = await TestClient.login({ port: front.c2s, user: 'romeo' })
     await before.close()
@@ -163,7 +167,7 @@ describe('starling demo --json --nodes 2', () => {
 describe('operators\' commands while three nodes run', () => {
   let demo: DemoProcess
   beforeAll(async () => { demo = await DemoProcess.start('--nodes', '3', '--strategy', 'online-users-caching') }, 90_000)
-  afterAll(() => demo?.end())
+  afterAll(() => demo?.end(), 30_000)
 
   const run = (...words: readonly string[]): Promise<Ended> => starling(demo.node(1).properties, ...words)
 

@@ -1,6 +1,44 @@
 /** stanza over WebSocket and over BOSH. */
-import { createClient, type Agent } from 'stanza'
+import { createRequire } from 'node:module'
 import { Journal, presenceSeen, type Account, type Contact, type Door, type Driver, type Show } from './driver.js'
+
+interface PresenceEvent {
+  readonly from?: string
+  readonly type?: string
+  readonly show?: string
+  readonly status?: string
+}
+
+interface MessageEvent {
+  readonly from?: string
+  readonly body?: string
+}
+
+/** The part of stanza that is used here. Its own types bring another version of Node's, for all tests. */
+interface Agent {
+  readonly jid: string
+  readonly transport?: unknown
+  on(event: 'presence', listener: (presence: PresenceEvent) => void): void
+  on(event: 'message', listener: (message: MessageEvent) => void): void
+  once(event: 'session:started' | 'auth:failed' | 'disconnected', listener: () => void): void
+  connect(): void
+  disconnect(): void
+  getRoster(): Promise<{ readonly items: readonly Contact[] }>
+  sendPresence(presence?: PresenceEvent): void
+  sendMessage(message: { readonly to: string, readonly body: string, readonly type: 'chat' }): void
+  subscribe(jid: string): void
+  acceptSubscription(jid: string): void
+}
+
+interface AgentOptions {
+  readonly jid: string
+  readonly password: string
+  readonly server: string
+  readonly autoReconnect: boolean
+  readonly transports: { readonly websocket: string | false, readonly bosh: string | false }
+}
+
+const { createClient } = createRequire(import.meta.url)('stanza') as { createClient(options: AgentOptions): Agent }
 
 export class StanzaDriver implements Driver {
   readonly journal: Journal

@@ -34,7 +34,8 @@ export class XmppClientDriver implements Driver {
 
   async roster(): Promise<readonly Contact[]> {
     const query = await this.#live.iqCaller.get(xml('query', { xmlns: NS_ROSTER }))
-    return (query?.getChildren('item') ?? []).map(({ attrs }) => ({ jid: String(attrs['jid']), subscription: String(attrs['subscription']) }))
+    const items = query?.getChildren('item') ?? []
+    return items.map(({ attrs }) => ({ jid: String(attrs['jid']), subscription: String(attrs['subscription']) }))
   }
 
   async subscribe(bare: string): Promise<void> {

@@ -1,4 +1,5 @@
 /** The other end of a link, played by the test: says what it is told over real TLS. */
+import { connect as connectTcp } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { makeCertificate, type LinkCertificate } from '../../src/cluster/certificate.js'
 import { FRAME, FRAME_BYTES_MAX, FrameReader, FrameWriter, type RawFrame } from '../../src/cluster/frames.js'
@@ -36,7 +37,8 @@ export class RawLink implements HandshakeIo {
   /** @param localAddress of 127.0.0.0/8, to be told apart from other strangers */
   static async dial(port: number, certificate: LinkCertificate | undefined, localAddress = '127.0.0.1'): Promise<RawLink> {
     const shown = certificate && { cert: certificate.cert, key: certificate.key }
-    const socket = connect({ host: '127.0.0.1', port, localAddress, rejectUnauthorized: false, ...shown })
+    const plain = connectTcp({ host: '127.0.0.1', port, localAddress })
+    const socket = connect({ socket: plain, rejectUnauthorized: false, ...shown })
     await new Promise<void>((resolve, reject) => {
       socket.once('secureConnect', () => resolve())
       socket.once('error', reject)

@@ -17,7 +17,8 @@ export interface Posted {
 export function post({ port, body, from = '127.0.0.1', cookie }: Post): Promise<Posted> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'text/xml; charset=utf-8', ...(cookie === undefined ? {} : { cookie }) }
-    const asked = request({ host: '127.0.0.1', port, path: '/http-bind', method: 'POST', localAddress: from, agent: false, headers }, (answer) => {
+    const options = { host: '127.0.0.1', port, path: '/http-bind', method: 'POST', localAddress: from, agent: false, headers }
+    const asked = request(options, (answer) => {
       let text = ''
       answer.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
       answer.once('end', () => { resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: text }) })
