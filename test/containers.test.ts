@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals'
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parse } from 'yaml'
 import { clusterOptions } from '../src/cluster/options.js'
 import { doorOptions } from '../src/transport/options.js'
 import { PROGRAM } from './support/node-process.js'
@@ -31,15 +32,7 @@ interface Compose {
   readonly volumes: Readonly<Record<string, unknown>>
 }
 
-/** Debian's Python reads YAML as Compose does, anchors and merge keys included. */
-function yaml(text: string): unknown {
-  const script = 'import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)'
-  const { status, stdout, stderr } = spawnSync('/usr/bin/python3', ['-c', script], { input: text, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`/usr/bin/python3 cannot read YAML (${stderr.trim()}): ./scripts/test installs what the tests need`)
-  return JSON.parse(stdout)
-}
-
-const compose = yaml(read('docker-compose.yml')) as Compose
+const compose = parse(read('docker-compose.yml'), { merge: true }) as Compose
 const services = Object.entries(compose.services)
 const nodes = services.filter(([, { build }]) => build !== undefined)
 const dockerfile = read('Dockerfile')
