@@ -1,6 +1,6 @@
 /** A start that cannot be: refused with an exit code and a sentence that says what, where and what to do; nothing stays open. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
@@ -166,6 +166,16 @@ describe('the configuration', () => {
 })
 
 describe('the name', () => {
+  tally.test('K22 without --cluster-mode nobody listens on the cluster port', 'start', async () => {
+    const alone = await planned(['--cluster-mode=false'])
+    await alone.start()
+    const error = await new Promise<Error & { code?: string }>((resolve) => {
+      connect({ host: '127.0.0.1', port: alone.ports.cluster }).on('error', resolve)
+    })
+    expect(error.code).toBe('ECONNREFUSED')
+    await alone.kill()
+  }, 60_000)
+
   tally.test('C12 a name that another live node holds: 75, naming it, and the holder stays', 'start', async () => {
     const holder = await planned([])
     await holder.start()
