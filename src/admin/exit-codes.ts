@@ -6,6 +6,7 @@ import { StartRefused } from '../cluster/claim.js'
 import { DatabaseRefused } from '../storage/database.js'
 import { SchemaTooNew } from '../storage/migrate.js'
 import { StorageError } from '../storage/store.js'
+import { CertificateError } from '../transport/certificate.js'
 
 export const EXIT = {
   ok: 0,
@@ -32,9 +33,12 @@ export class CommandError extends Error {
 /** Errors of the operating system that stand for a broken or refused file, socket or device. */
 const SYSTEM = /^E[A-Z0-9]+$/
 
+/** An operator must change something before it can work. */
+const CONFIG = [ConfigError, DatabaseRefused, SchemaTooNew, CertificateError]
+
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandError) return error.exitCode
-  if (error instanceof ConfigError || error instanceof DatabaseRefused || error instanceof SchemaTooNew) return EXIT.config
+  if (CONFIG.some((kind) => error instanceof kind)) return EXIT.config
   if (error instanceof StorageError) return error.kind === 'refused' ? EXIT.bug : EXIT.temporary
   if (error instanceof StartRefused) return error.exitCode
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
