@@ -58,7 +58,6 @@ export interface Metrics {
   loopDelayP99Ms(): number
   /** In the text format of Prometheus. */
   text(): Promise<string>
-  readonly contentType: string
   stop(): void
 }
 
@@ -158,7 +157,6 @@ export function createMetrics(): Metrics {
       delay.reset()
       return text
     },
-    contentType: meters.registry.contentType,
     stop: () => void delay.disable()
   }
 }
