@@ -181,10 +181,6 @@ class ClientStanzas implements SessionHandler {
     this.#parts.devices.ended(session, reason)
   }
 
-  serves(domain: string): boolean {
-    return this.#parts.dispatch.serves(domain)
-  }
-
   devicesOf(account: Jid): number {
     const remote = this.#deps.strategy.locate(account).devices?.filter((device) => device.node.name !== this.#deps.mesh.self.name)
     return this.#deps.sessions.byAccount(account).length + (remote?.length ?? 0)
