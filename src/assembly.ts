@@ -77,7 +77,7 @@ interface Engine {
 }
 
 async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]): Promise<Engine> {
-  const { settings, found, logs, version, clock, hlc, sessions, open: { store, cluster, values: drawn }, mesh } = ground
+  const { settings, found, logs, version, clock, hlc, metrics, sessions, open: { store, cluster, values: drawn }, mesh } = ground
   const { server, session, stream } = settings.values
   const log = logs.room('session')
   const pipeline = pipelineOf(found, settings)
@@ -96,7 +96,7 @@ async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]
     store, clock, log: logs.room('plugins'), server: accounts, caches, settings: (group: object) => options.get(group)
   }
   const router: Router = createRouter({
-    pipeline, services, domains, sessions, mesh, strategy, stableLog: offLog, hlc
+    pipeline, services, domains, sessions, mesh, strategy, stableLog: offLog, hlc, metrics
   })
   mesh.onNotice((kind, subject) => { accounts.notice(kind, subject) })
   return { router, accounts, credentials }

@@ -12,7 +12,8 @@ async function settingsFor(argv: readonly string[]): Promise<CommandSettings> {
   return {
     database: settings.database,
     domains: settings.values.server.virtualHosts.map((host) => host.domain),
-    clusterName: settings.values.cluster.clusterName
+    clusterName: settings.values.cluster.clusterName,
+    scramIterations: settings.values.session.scramIterations
   }
 }
 

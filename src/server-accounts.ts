@@ -10,7 +10,7 @@ import type { Router } from './router/router.js'
 import type { NodeRef } from './router/strategy.js'
 import type { Credentials } from './session/credentials.js'
 import type { Sessions } from './session/sessions.js'
-import type { ClusterTables } from './storage/cluster-tables.js'
+import { ACCOUNT_NOTICES, type ClusterTables } from './storage/cluster-tables.js'
 import type { AccountRef, Store } from './storage/store.js'
 import type { Clock } from './telemetry/clock.js'
 import type { Log } from './telemetry/log.js'
@@ -33,9 +33,6 @@ export interface ServerAccountsParts {
   readonly nodes: Pick<Mesh, 'self' | 'view'>
   readonly tlsRequired: (domain: string) => boolean
 }
-
-/** Kinds of `cluster_notices`. */
-export const NOTICES = { added: 'account-added', removed: 'account-removed', password: 'password-changed' } as const
 
 export class ServerAccounts implements ServerFacts {
   readonly version: string
@@ -87,17 +84,28 @@ export class ServerAccounts implements ServerFacts {
   /** The rows first: a device that is closed must not be able to come back. */
   async removeAccount(account: AccountRef): Promise<void> {
     await this.#parts.store.accounts.remove(account.jid)
-    await this.#parts.cluster.notify(NOTICES.removed, account.jid.toString())
+    await this.#parts.cluster.notify(ACCOUNT_NOTICES.removed, account.jid.toString())
     setImmediate(() => { this.#forget(account.jid, () => this.#parts.router().removeAccount(account)) })
   }
 
   /** Somebody changed an account: the command line, or a plugin on another node. */
   notice(kind: string, subject: string): void {
-    if (kind !== NOTICES.removed) return
-    const jid = parseJid(subject)
-    const { sessions, caches, router } = this.#parts
-    const device = sessions.byAccount(jid)[0]
+    if (kind !== ACCOUNT_NOTICES.removed) return
+    const jid = this.#parsed(subject)
+    if (jid === undefined) return
+    const device = this.#parts.sessions.byAccount(jid)[0]
+    const { caches, router } = this.#parts
     this.#forget(jid, () => (device === undefined ? caches.forgetAccount(jid) : router().removeAccount(device.account)))
+  }
+
+  /** Whoever may write to the database may write anything there. */
+  #parsed(subject: string): Jid | undefined {
+    try {
+      return parseJid(subject)
+    } catch {
+      this.#parts.log.warn({ subject: subject.slice(0, 100) }, 'account.notice-unreadable')
+      return undefined
+    }
   }
 
   #forget(jid: Jid, forget: () => Promise<void>): void {

@@ -150,6 +150,7 @@ export class Server {
     router?.stop()
     await this.#closing('doors', () => doors?.close())
     await this.#closing('database', () => this.#open?.close())
+    this.#metrics.stop()
     this.#log.info({ node: this.#name }, 'node.stopped')
   }
 

@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { DatabaseSettings } from '../config/database.js'
 import { parseJid } from '../xmpp/jid.js'
+import { ACCOUNT_NOTICES } from '../storage/cluster-tables.js'
 import { openStore, type OpenStore } from '../storage/open.js'
 import { createLogs } from '../telemetry/pino-log.js'
 import type { UserAction } from './cli.js'
@@ -21,6 +22,7 @@ export interface CommandSettings {
   readonly database: DatabaseSettings
   readonly domains: readonly string[]
   readonly clusterName: string
+  readonly scramIterations: number
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -42,7 +44,8 @@ async function withStore<T>(settings: CommandSettings, work: (open: OpenStore) =
 export function userCommand(settings: CommandSettings, action: UserAction, words: readonly string[]): Promise<number> {
   const [address = '', password] = words
   return withStore(settings, async ({ store, cluster }) => {
-    const ports: UserPorts = { accounts: store.accounts, cluster, domains: settings.domains, print, readPassword }
+    const { domains, scramIterations: iterations } = settings
+    const ports: UserPorts = { accounts: store.accounts, cluster, domains, iterations, print, readPassword }
     switch (action) {
       case 'add': await addUser(ports, address, password); break
       case 'passwd': await changePassword(ports, address, password); break
@@ -78,12 +81,12 @@ export const testCommand = (settings: CommandSettings, given?: string): Promise<
     async createAccount({ user, password }) {
       const jid = parseJid(`${user}@${domain}`)
       await store.accounts.create(jid, await keysOf(password) ?? [])
-      await cluster.notify('account-added', jid.toString())
+      await cluster.notify(ACCOUNT_NOTICES.added, jid.toString())
     },
     async removeAccount({ user }) {
       const jid = parseJid(`${user}@${domain}`)
       await store.accounts.remove(jid)
-      await cluster.notify('account-removed', jid.toString())
+      await cluster.notify(ACCOUNT_NOTICES.removed, jid.toString())
     }
   })
   return green ? EXIT.ok : EXIT.failed

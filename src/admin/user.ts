@@ -2,7 +2,7 @@
  * `starling user add|passwd|delete|list`: accounts, straight in the database. Live nodes learn of it by a notice that they
  * read with their next beat.
  */
-import type { ClusterTables } from '../storage/cluster-tables.js'
+import { ACCOUNT_NOTICES, type ClusterTables } from '../storage/cluster-tables.js'
 import type { Accounts, ScramKeys } from '../storage/store.js'
 import { JidError, parseJid, type Jid } from '../xmpp/jid.js'
 import { CommandError, EXIT } from './exit-codes.js'
@@ -14,12 +14,11 @@ export interface UserPorts {
   /** Served domains; none when the configuration does not name them. */
   readonly domains: readonly string[]
   readonly print: (line: string) => void
+  /** `--scram-iterations` */
+  readonly iterations: number
   /** Asks for a password that the command line does not give. */
   readonly readPassword: () => Promise<string>
 }
-
-/** What notices of accounts are called; the subject is the bare JID. */
-export const ACCOUNT_NOTICES = { added: 'account-added', removed: 'account-removed', password: 'password-changed' } as const
 
 /** Accounts in one reading. */
 const PAGE = 500
@@ -82,7 +81,7 @@ function account(address: string): Jid {
 }
 
 async function keys(ports: UserPorts, given: string | undefined): Promise<readonly ScramKeys[]> {
-  const made = await keysOf(given ?? await ports.readPassword())
+  const made = await keysOf(given ?? await ports.readPassword(), ports.iterations)
   if (made !== undefined) return made
   throw new CommandError('this password cannot be used: it is empty, longer than 1024 bytes or has forbidden characters')
 }

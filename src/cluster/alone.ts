@@ -34,13 +34,17 @@ export function aloneMesh(name: string, version: string, { tables, clock }: Alon
     listen() {},
     async start() {
       let last = await tables.lastNotice()
+      let reading = false
       cancel = clock.every(NOTICE_MS, () => {
+        if (reading) return
+        reading = true
         tables.notices(last).then((notices) => {
           for (const { id, kind, subject } of notices) {
             last = Math.max(last, id)
             onNotice(kind, subject)
           }
         }, () => undefined) // the database is away: its own room says so; the notices are still there afterwards
+          .finally(() => { reading = false })
       })
     },
     ready: async () => {},

@@ -51,11 +51,12 @@ export class BoshExchange {
   }
 
   /** Rejects when the node is gone, does not answer in time, or too much waits for it. */
-  ask(peer: Peer, request: BoshRequest): Promise<BoshAnswer> {
+  async ask(peer: Peer, request: BoshRequest): Promise<BoshAnswer> {
     if (this.#open.size >= OPEN_MAX || request.body.length > BODY_BYTES_MAX) {
-      return Promise.reject(new Error('too many or too big requests for other nodes'))
+      throw new Error('too many or too big requests for other nodes')
     }
     const id = ++this.#next
+    const frame = encodeRequest(this.frames(), id, request)     // first: a sid of the client's may be too long for it
     return new Promise((resolve, reject) => {
       const cancel = this.clock.after(ANSWER_MS, () => this.#settle(id)?.reject(new Error('the owner did not answer')))
       this.#open.set(id, {
@@ -70,7 +71,7 @@ export class BoshExchange {
           reject(error)
         }
       })
-      if (!peer.channel.send(LANE.route, encodeRequest(this.frames(), id, request))) {
+      if (!peer.channel.send(LANE.route, frame)) {
         this.#settle(id)?.reject(new Error('the link to the owner is full'))
       }
     })

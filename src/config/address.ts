@@ -2,7 +2,7 @@
  * Addresses in the configuration: `host:port`, `tcp://host:port`, `[::1]:5222`, and the name of a network interface where
  * a host may stand: `@eth0`, `[@eth0:1]:5777`, `[@Local Area Connection]:8123`. The machine's interfaces are passed in.
  */
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import type { NetworkInterfaceInfo } from 'node:os'
 import type { Option } from './option.js'
 
@@ -59,18 +59,6 @@ export function addressesOf(device: string, interfaces: Interfaces): readonly st
 /** A host to listen on or to advertise: the first address of the interface, or the host itself. Throws like `addressesOf`. */
 export const hostOf = (address: Address, interfaces: Interfaces): string =>
   address.device === '' ? address.host : addressesOf(address.device, interfaces)[0] ?? ''
-
-/** True if this machine can listen on `ip` (`0.0.0.0` and `::` mean all). */
-export function isOnThisHost(ip: string, interfaces: Interfaces): boolean {
-  const wanted = zoneless(ip)
-  if (/^(0\.0\.0\.0|::|127(\.\d+){3})$/.test(wanted)) return true
-  const own = new BlockList()
-  for (const entry of Object.values(interfaces).flatMap((list) => list ?? [])) {
-    own.addAddress(zoneless(entry.address), entry.family === 'IPv6' ? 'ipv6' : 'ipv4')
-  }
-  const family = isIP(wanted)
-  return family !== 0 && own.check(wanted, family === 6 ? 'ipv6' : 'ipv4')
-}
 
 export const isLoopback = (host: string): boolean =>
   /^(localhost\.?|127(\.\d+){3}|::1|::ffff:127(\.\d+){3}|.*\.localhost)$/i.test(zoneless(host))

@@ -46,8 +46,6 @@ export interface Settings<G> {
   readonly files: readonly string[]
   /** Where an option got its value. */
   originOf(option: string): Origin
-  /** By the option's name, for commands that do not know its group; `undefined` when nobody declares it. */
-  valueOf(option: string): unknown
 }
 
 class Reading {
@@ -73,9 +71,6 @@ class Reading {
     return Object.fromEntries(Object.entries(group).map(([field, option]) => [field, this.value(option, given(option))])) as Values<G>
   }
 }
-
-/** A group's initial values: for tests and plugin benches. */
-export const initialValues = <G extends OptionGroup>(group: G): Values<G> => new Reading().group(group, () => undefined)
 
 /** The environment is stronger than files and weaker than the command line. */
 function fromEnvironment(option: Option<unknown>, given: Assignment | undefined, env: SourcesInput['env']): Assignment | undefined {
@@ -166,7 +161,7 @@ export function readSettings<G extends Groups>(input: SettingsInput<G>): Setting
   const database = readDatabase(own.database, readFile, complain)
   if (reading.faults.length > 0 || database === undefined) throw new ConfigError(reading.faults)
   const { files } = sources
-  return { values, database, pluginSettings, warnings: reading.warnings, files, originOf, valueOf: (name) => byName.get(name) }
+  return { values, database, pluginSettings, warnings: reading.warnings, files, originOf }
 }
 
 type Complain = (option: string, problem: string) => void

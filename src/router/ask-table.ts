@@ -3,7 +3,12 @@
  * that was asked and speaks of the same stanza; a repeated question has a new number, so late answers fall through.
  */
 import type { Answer, StanzaKey, Verdict } from './envelope.js'
+import type { Clock } from '../telemetry/clock.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { NodeRef } from './strategy.js'
+
+/** What the router counts. */
+export type RouterMetrics = Pick<Metrics, 'answers' | 'answerSeconds'>
 
 export interface Asker {
   answered(ask: number, verdict: Verdict): void
@@ -15,18 +20,26 @@ interface Question {
   readonly key: StanzaKey
   readonly node: NodeRef
   readonly asker: Asker
+  readonly askedAt: number
 }
 
 export class AskTable {
   readonly #open = new Map<number, Question>()
+  readonly #clock: Clock
+  readonly #metrics: RouterMetrics | undefined
   #last = 0
+
+  constructor(clock: Clock, metrics?: RouterMetrics) {
+    this.#clock = clock
+    this.#metrics = metrics
+  }
 
   get size(): number {
     return this.#open.size
   }
 
   next(node: NodeRef, key: StanzaKey, asker: Asker): number {
-    this.#open.set(++this.#last, { key, node, asker })
+    this.#open.set(++this.#last, { key, node, asker, askedAt: this.#clock.now() })
     return this.#last
   }
 
@@ -39,6 +52,8 @@ export class AskTable {
       const question = this.#open.get(ask)
       if (question === undefined || !sameLife(question.node, from) || !sameKey(question.key, key)) continue
       this.#open.delete(ask)
+      this.#metrics?.answers.add(verdict.kind)
+      this.#metrics?.answerSeconds.observe((this.#clock.now() - question.askedAt) / 1000)
       question.asker.answered(ask, verdict)
     }
   }

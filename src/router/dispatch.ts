@@ -46,10 +46,6 @@ export class Dispatch {
     this.#deps = deps
   }
 
-  serves(domain: string): boolean {
-    return this.#deps.destinations.has(domain)
-  }
-
   route(cause: Cause, key: StanzaKey, stanza: Stanza): Eventually<void> {
     const destination = stanza.to === undefined ? undefined : this.#destination(stanza.to.domain)
     if (destination !== undefined) return destination.enter(cause, key, stanza)

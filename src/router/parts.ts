@@ -37,7 +37,7 @@ export function createParts(deps: RouterDeps, drawnLife: string): Parts {
   const { services, mesh } = deps
   const { clock, log } = services
   const life = new NodeLife(deps.life ?? drawnLife)
-  const table = new AskTable()
+  const table = new AskTable(clock, deps.metrics)
   const pressure = new Backpressure(clock)
   const shown = new Shown()
   const rows = new OfflineRows(services.store.offline, clock, log)

@@ -17,6 +17,7 @@ import { StanzaError } from '../xmpp/errors.js'
 import type { HybridClock } from '../xmpp/hlc.js'
 import { Jid } from '../xmpp/jid.js'
 import { Stanza } from '../xmpp/stanza.js'
+import type { RouterMetrics } from './ask-table.js'
 import { Cause, type NodeLife } from './cause.js'
 import type { Destination } from './dispatch.js'
 import type { Mesh } from './envelope.js'
@@ -36,6 +37,7 @@ export interface RouterDeps {
   readonly strategy: Strategy
   readonly stableLog: StableLog
   readonly hlc: HybridClock
+  readonly metrics?: RouterMetrics
   /** For domains that are not served; without it they do not exist. */
   readonly abroad?: Destination
   /** 32 hexadecimal digits for this life of the node; drawn when absent. */
@@ -175,10 +177,6 @@ class ClientStanzas implements SessionHandler {
 
   ended(session: Session, reason: Parameters<SessionHandler['ended']>[1]): void {
     this.#parts.devices.ended(session, reason)
-  }
-
-  serves(domain: string): boolean {
-    return this.#parts.dispatch.serves(domain)
   }
 
   devicesOf(account: Jid): number {

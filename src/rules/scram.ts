@@ -127,6 +127,13 @@ export async function deriveKeys(password: string, hash: ScramHash, salt: Buffer
   }
 }
 
+/** One set of keys for each hash, one after the other: a password being set takes one thread, not all. */
+export async function deriveAllKeys(password: string, salt: Buffer, iterations = ITERATIONS): Promise<readonly ScramKeys[]> {
+  const keys: ScramKeys[] = []
+  for (const hash of SCRAM_HASHES) keys.push(await deriveKeys(password, hash, salt, iterations))
+  return keys
+}
+
 /** For mechanisms that show the password: does this prepared password have these keys? */
 export async function verifyPassword(keys: ScramKeys, password: string): Promise<boolean> {
   const { storedKey } = await deriveKeys(password, keys.hash, keys.salt, keys.iterations)

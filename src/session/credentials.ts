@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import {
-  deriveKeys, inventedKeys, SALT_BYTES, SCRAM_HASHES, verifyPassword, type ScramHash, type ScramKeys
+  deriveAllKeys, inventedKeys, SALT_BYTES, SCRAM_HASHES, verifyPassword, type ScramHash, type ScramKeys
 } from '../rules/scram.js'
 import type { AccountRecord, AccountRef, Accounts } from '../storage/store.js'
 import { SaslFailure, type Authenticator, type Identity, type ScramSecret } from '../stream/authenticator.js'
@@ -85,16 +85,9 @@ export class Credentials implements Authenticator {
     const prepared = preparePassword(password)
     if (prepared === undefined) throw new PasswordRefused()
     const salt = randomBytes(SALT_BYTES)
-    const running = this.#queue.run(() => this.#derive(prepared, salt))
+    const running = this.#queue.run(() => deriveAllKeys(prepared, salt, this.#parts.iterations))
     if (running === undefined) throw new StanzaError('wait', 'resource-constraint', 'Too many passwords wait to be hashed')
     return running
-  }
-
-  // One after the other: one place in the queue is one thread.
-  async #derive(prepared: string, salt: Buffer): Promise<readonly ScramKeys[]> {
-    const keys: ScramKeys[] = []
-    for (const hash of SCRAM_HASHES) keys.push(await deriveKeys(prepared, hash, salt, this.#parts.iterations))
-    return keys
   }
 
   async setPassword(account: AccountRef, password: string): Promise<void> {

@@ -21,8 +21,6 @@ export interface SessionHandler {
   ended(session: Session, reason: StreamClosedReason): void
   /** A stanza with an address that cannot be parsed; answer or drop it (RFC 6120 §8.3.3.8). */
   malformed(session: Session, kind: Stanza['kind'], id: string | undefined, type: string, badTo: string): void
-  /** Domains served here, prepared. */
-  serves(domain: string): boolean
   /** Devices of this account in the whole cluster, for the limit of resources; may be an estimate. */
   devicesOf(account: Jid): number
 }

@@ -61,6 +61,9 @@ export interface Renewal {
   readonly links: number
 }
 
+/** Kinds of notices about accounts; the subject is the bare JID. */
+export const ACCOUNT_NOTICES = { added: 'account-added', removed: 'account-removed', password: 'password-changed' } as const
+
 export interface Notice {
   readonly id: number
   readonly kind: string

@@ -37,5 +37,6 @@ export async function openWhenThere(settings: DatabaseSettings, patience: Patien
 function outOfPatience(settings: DatabaseSettings, waitMs: number, error: StorageError): StorageError {
   const where = addressOf(settings)
   const told = error.message.startsWith(where) ? error.message : `${where}: ${error.message}`
-  return new StorageError(`${told}; waited ${waitMs / 1000} s (--db-wait): see that the database runs and that --user-db-uri is right`, 'away')
+  const hint = 'see that the database runs and that --user-db-uri is right'
+  return new StorageError(`${told}; waited ${waitMs / 1000} s (--db-wait): ${hint}`, 'away')
 }

@@ -54,11 +54,8 @@ export interface Metrics {
   readonly sessions: Reading
   /** From asking another node to its answer. */
   readonly answerSeconds: Timing
-  /** Milliseconds; 99 of 100 turns since the last reading of the metrics were late by less. */
-  loopDelayP99Ms(): number
   /** In the text format of Prometheus. */
   text(): Promise<string>
-  readonly contentType: string
   stop(): void
 }
 
@@ -152,13 +149,11 @@ export function createMetrics(): Metrics {
     ...stanzaMetrics(meters),
     ...clusterMetrics(meters),
     answerSeconds: timing,
-    loopDelayP99Ms: p99,
     async text() {
       const text = await meters.registry.metrics()
       delay.reset()
       return text
     },
-    contentType: meters.registry.contentType,
     stop: () => void delay.disable()
   }
 }

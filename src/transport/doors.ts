@@ -65,7 +65,7 @@ export class ClientDoors {
   readonly #adminHttp: HttpDoor
   readonly #clients: readonly { readonly kind: DoorKind, readonly listener: Listener }[]
   readonly #admin: Listener | undefined
-  #context: SecureContext
+  readonly #context: SecureContext
 
   constructor(parts: DoorsParts) {
     const { clock, log, addressLimits, httpLimits, doors, nodeName, accept, serves, forward } = parts
@@ -141,11 +141,6 @@ export class ClientDoors {
     const { adminListen } = this.#parts.doors
     if (adminListen !== undefined) found.admin = `${adminListen.host}:${this.adminPort() ?? 0}`
     return found
-  }
-
-  /** New connections get this certificate; running streams keep theirs. */
-  renew(certificate: Certificate): void {
-    this.#context = secureContextOf(certificate)
   }
 
   #listenersOf(kind: DoorKind): readonly { readonly kind: DoorKind, readonly listener: Listener }[] {

@@ -3,13 +3,11 @@
  */
 import { type Element, xml } from '../xml/element.js'
 import { bytesOf } from '../xml/inside.js'
-import type { StanzaError, StreamError } from './errors.js'
+import type { StanzaError } from './errors.js'
 import type { Jid } from './jid.js'
 import { NS_CLIENT, Stanza } from './stanza.js'
 
 const NS_STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
-const NS_STREAMS = 'urn:ietf:params:xml:ns:xmpp-streams'
-const NS_STREAM = 'http://etherx.jabber.org/streams'
 
 /** A payload under this many bytes comes back to its sender; a larger one would only cost traffic. */
 const ECHO_BYTES_MAX = 1024
@@ -42,12 +40,7 @@ export function errorElement(error: StanzaError): Element {
   return xml('error', { type: error.type }, ...details(error, NS_STANZAS))
 }
 
-/** RFC 6120 §4.9.2; declares its own prefix, so that it stands on any transport. */
-export function streamErrorElement(error: StreamError): Element {
-  return xml('stream:error', { 'xmlns:stream': NS_STREAM }, ...details(error, NS_STREAMS))
-}
-
-function details(error: StanzaError | StreamError, ns: string): Element[] {
+function details(error: StanzaError, ns: string): Element[] {
   const { application } = error
   return [
     xml(error.condition, { xmlns: ns }),

@@ -13,6 +13,7 @@ class Fake {
   readonly ports: UserPorts = {
     domains: ['example.org'],
     print: (line) => void this.printed.push(line),
+    iterations: 4096,
     readPassword: () => Promise.resolve(this.typed),
     cluster: { notify: async (kind, subject) => void this.notices.push(`${kind} ${subject}`) },
     accounts: {

@@ -131,7 +131,9 @@ describe('certificates', () => {
 })
 
 describe('the configuration', () => {
-  const check = (id: string, sentence: string, lines: readonly string[], says: RegExp): void => refused(id, sentence, { lines: () => lines, code: 78, says })
+  const check = (id: string, sentence: string, lines: readonly string[], says: RegExp): void => {
+    refused(id, sentence, { lines: () => lines, code: 78, says })
+  }
   check('C02', 'a broken escape', ['--admins=\\u12'], /init\.properties:\d+: --admins: after \\u four/)
   check('C03', 'an option that nobody knows', ['--virt-hsots=a.org'], /--virt-hsots.*did you mean --virt-hosts/)
   check('C04', 'ports that are none', ['--c2s-ports=70000', '--http-ports=abc', '--https-ports=-1'], /--c2s-ports=70000[\s\S]*--http-ports=abc[\s\S]*--https-ports=-1/)

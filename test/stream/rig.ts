@@ -100,10 +100,6 @@ export class RecordingHandler implements SessionHandler {
     this.bad.push([kind, id, type, badTo].join(' '))
   }
 
-  serves(domain: string): boolean {
-    return DOMAINS.has(domain)
-  }
-
   devicesOf(): number {
     return this.devices
   }

@@ -68,7 +68,8 @@ export class SoakPair {
   }
 
   async #arrived(): Promise<void> {
-    for (let i = 0; i < 400 && this.#people.some((person) => person.heard !== person.said); i++) await new Promise((done) => { setTimeout(done, 25) })
+    const isOpen = (): boolean => this.#people.some((person) => person.heard !== person.said)
+    for (let i = 0; i < 400 && isOpen(); i++) await new Promise((done) => { setTimeout(done, 25) })
   }
 
   async #mood(who: Person, other: Person): Promise<void> {

@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Longer than a fence and a rejoin take together on a busy machine. */
 const PATIENCE_MS = 30_000
 
-export async function until<T>(what: string, look: () => T | Promise<T>, patienceMs = PATIENCE_MS): Promise<Exclude<NonNullable<T>, false>> {
+type Seen<T> = Exclude<NonNullable<T>, false>
+
+export async function until<T>(what: string, look: () => T | Promise<T>, patienceMs = PATIENCE_MS): Promise<Seen<T>> {
   const giveUp = performance.now() + patienceMs
   for (;;) {
     const seen = await look()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { xml } from '../../src/xml/element.js'
-import { errorReply, streamErrorElement } from '../../src/xmpp/error-stanza.js'
-import { StanzaError, StreamError } from '../../src/xmpp/errors.js'
+import { errorReply } from '../../src/xmpp/error-stanza.js'
+import { StanzaError } from '../../src/xmpp/errors.js'
 import { parseJid } from '../../src/xmpp/jid.js'
 import { Stanza } from '../../src/xmpp/stanza.js'
 
@@ -61,12 +61,4 @@ describe('RFC 6120 §8.3: the answer to a refused stanza', () => {
     expect([reply?.id, reply?.from?.toString()]).toEqual(['', 'im.test'])
     expect(errorReply(Stanza.of({ kind: 'message', from: romeo }), refusal)?.id).toBeUndefined()
   })
-})
-
-test('RFC 6120 §4.9.2: a stream error has the condition, text and application-specific condition in their namespaces', () => {
-  const element = streamErrorElement(new StreamError('policy-violation', 'too big', { name: 'stanza-too-big', ns: 'urn:xmpp:errors' }))
-  expect(element.toString()).toBe('<stream:error xmlns:stream="http://etherx.jabber.org/streams">' +
-    '<policy-violation xmlns="urn:ietf:params:xml:ns:xmpp-streams"/>' +
-    '<text xmlns="urn:ietf:params:xml:ns:xmpp-streams" xml:lang="en">too big</text>' +
-    '<stanza-too-big xmlns="urn:xmpp:errors"/></stream:error>')
 })
