@@ -165,8 +165,14 @@ const answer: Delivering = (stanza, device) => {
     forgetWhoLeft(from, device)
     return
   }
-  const presence = answerTo(from, requested(stanza), device)
+  const presence = stanza.to?.isBare === false ? answerAlone(from, requested(stanza), device) : answerTo(from, requested(stanza), device)
   return presence === undefined ? DROP : drop(send(presence))
+}
+
+/** §4.3.2: a probe of one device learns that it is there, and nothing of what it says to all. */
+function answerAlone(from: Jid, what: PresenceRequest, device: Device): Addressed | undefined {
+  if (what !== 'show') return answerTo(from, what, device)
+  return device.presence && Stanza.of({ kind: 'presence', from: device.jid, to: from }) as Addressed
 }
 
 function answerTo(from: Jid, what: PresenceRequest, device: Device): Addressed | undefined {
