@@ -1,11 +1,11 @@
 /** Blocking command (XEP-0191): who is blocked sees the user offline and reaches nobody. Owns the block list. */
 import { randomBytes } from 'node:crypto'
 import {
-  DROP, accountCache, get, integer, plugin, push, reply, set, slot,
-  type Context, type Delivery, type Drop, type Guard, type IqRequest, type Reply
+  DROP, accountCache, get, integer, plugin, push, reply, send, set, slot,
+  type Context, type Delivery, type Drop, type Guard, type IqRequest, type Reply, type RosterItem
 } from '../pipeline/api.js'
-import { presenceRequest, type PresenceRequest } from '../rules/presence-request.js'
-import { isSeenByContact } from '../rules/subscription.js'
+import { presenceRequest } from '../rules/presence-request.js'
+import { isSeenByContact, seesContact } from '../rules/subscription.js'
 import { type Element, xml } from '../xml/element.js'
 import { StanzaError } from '../xmpp/errors.js'
 import { JidError, parseJid, type Jid } from '../xmpp/jid.js'
@@ -55,7 +55,8 @@ async function block({ payload }: IqRequest, ctx: Context): Promise<Reply> {
     if (longer.size > itemsMax && longer.size > list.size) throw new StanzaError('wait', 'resource-constraint', 'The block list is full')
     return longer
   })
-  return reply(undefined, told(ctx, 'block', wanted), ...await turned('hide', before, after, ctx))
+  const fresh = wanted.filter((jid) => !before.has(jid)).map((jid) => presenceRequest('blocked', parseJid(jid), ctx.account.jid))
+  return reply(undefined, told(ctx, 'block', wanted), ...await hide(before, after, ctx), ...fresh.map((request) => toOwnDevices(request)))
 }
 
 /** §3.4, §3.5. */
@@ -64,7 +65,7 @@ async function unblock({ payload }: IqRequest, ctx: Context): Promise<Reply> {
   const { before, after } = await change(ctx, (list) => {
     return wanted.length === 0 ? new Set<string>() : new Set([...list].filter((jid) => !wanted.includes(jid)))
   })
-  return reply(undefined, told(ctx, 'unblock', wanted), ...await turned('show', before, after, ctx))
+  return reply(undefined, told(ctx, 'unblock', wanted), ...await show(before, after, ctx))
 }
 
 interface Change {
@@ -88,12 +89,28 @@ function told(ctx: Context, name: 'block' | 'unblock', jids: readonly string[]):
   return push(ctx.account.jid, 'blocking', Stanza.of({ kind: 'iq', type: 'set', id: randomBytes(8).toString('hex') }, notice))
 }
 
-/** Contacts entitled to presence see the user go, or come back. */
-async function turned(what: PresenceRequest, before: BlockList, after: BlockList, ctx: Context): Promise<readonly Delivery[]> {
+/** Contacts entitled to presence see the user go (§3.3). */
+async function hide(before: BlockList, after: BlockList, ctx: Context): Promise<readonly Delivery[]> {
+  return (await turned(before, after, ctx)).filter(isSeenByContact).map((item) => request('hide', item, ctx))
+}
+
+/** They see the user again (§3.4), who has missed what they showed meanwhile (RFC 6121 §4.2.2: probes). */
+async function show(before: BlockList, after: BlockList, ctx: Context): Promise<readonly Delivery[]> {
+  const contacts = await turned(before, after, ctx)
+  return [
+    ...contacts.filter(isSeenByContact).map((item) => request('show', item, ctx)),
+    ...contacts.filter(seesContact).map((item) => send(presenceRequest('show', ctx.account.jid, item.jid)))
+  ]
+}
+
+function request(what: 'show' | 'hide', contact: RosterItem, ctx: Context): Delivery {
+  return toOwnDevices(presenceRequest(what, contact.jid, ctx.account.jid))
+}
+
+/** The contacts that one of the two lists blocks, and the other does not. */
+async function turned(before: BlockList, after: BlockList, ctx: Context): Promise<readonly RosterItem[]> {
   const { items: contacts } = await ctx.read(rosterCache)
-  return [...contacts.values()]
-    .filter((item) => isSeenByContact(item) && isBlocked(before, item.jid) !== isBlocked(after, item.jid))
-    .map((item) => toOwnDevices(presenceRequest(what, item.jid, ctx.account.jid)))
+  return [...contacts.values()].filter((item) => isBlocked(before, item.jid) !== isBlocked(after, item.jid))
 }
 
 function jidsOf(payload: Element): readonly string[] {

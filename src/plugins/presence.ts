@@ -165,11 +165,27 @@ const answer: Delivering = (stanza, device) => {
     forgetWhoLeft(from, device)
     return
   }
-  const presence = answerTo(from, requested(stanza), device)
+  const what = requested(stanza)
+  if (what === 'blocked') return drop(...farewells(from, device))
+  const presence = what === 'show' && stanza.to?.isBare === false ? mere(from, device) : answerTo(from, what, device)
   return presence === undefined ? DROP : drop(send(presence))
 }
 
-function answerTo(from: Jid, what: PresenceRequest, device: Device): Addressed | undefined {
+/** §4.3.2: a probe of one device learns that it is there, and nothing of what it says to all. */
+function mere(to: Jid, device: Device): Addressed | undefined {
+  return device.presence && Stanza.of({ kind: 'presence', from: device.jid, to }) as Addressed
+}
+
+/** XEP-0191 §3.3: later nothing goes to whom is blocked, so that they learn now that this device is gone. */
+function farewells(blocked: Jid, device: Device): readonly Delivery[] {
+  const list: BlockList = new Set([blocked.toString()])
+  const others = [...device.get(directed).values()].filter((jid) => isBlocked(list, jid))
+  if (others.length === 0) return []
+  device.set(directed, new Map([...device.get(directed)].filter(([, jid]) => !others.includes(jid))))
+  return others.map((to) => send(Stanza.of({ kind: 'presence', type: 'unavailable', from: device.jid, to }) as Addressed))
+}
+
+function answerTo(from: Jid, what: Exclude<PresenceRequest, 'blocked'>, device: Device): Addressed | undefined {
   const head = { kind: 'presence', from: device.jid, to: from } as const
   switch (what) {
     case 'show': return device.presence?.with(head) as Addressed | undefined

@@ -9,6 +9,7 @@ import { presenceRequest } from '../rules/presence-request.js'
 import { isSubscriptionType } from '../rules/presence.js'
 import { inbound, outbound, type SubscriptionState, type SubscriptionType } from '../rules/subscription.js'
 import { xml } from '../xml/element.js'
+import { delay, NS_DELAY } from '../xmpp/delay.js'
 import { StanzaError } from '../xmpp/errors.js'
 import type { Jid } from '../xmpp/jid.js'
 import { Stanza } from '../xmpp/stanza.js'
@@ -54,9 +55,10 @@ async function arriving(stanza: Stanza, ctx: Context): Promise<Drop> {
   if (!isSubscriptionType(type) || from === undefined) return DROP
   const own = ctx.account.jid
   const contact = from.bare
-  if (contact.equals(own) || await isCrowded(type, contact, ctx)) return DROP
+  if (contact.equals(own)) return DROP
+  if (type === 'subscribe') await makeRoom(contact, ctx)
   const here = addressed(stanza, contact, own)
-  const change = await update(ctx, contact, (item) => inbound(type, item, requestText(here)).state)
+  const change = await update(ctx, contact, (item) => inbound(type, item, type === 'subscribe' ? requestText(here, ctx) : '').state)
   const { deliver, push, reply, access } = inbound(type, change.before)
   return drop(
     ...(deliver ? [toOwnDevices(here, type === 'subscribe' ? '' : 'interested')] : answerToProbe(stanza)), // §3.1.3, §3.1.6
@@ -72,15 +74,27 @@ function answerToProbe(stanza: Stanza): readonly Delivery[] {
   return stanza.type === 'unsubscribed' && stanza.to?.isBare === false ? [toOwnDevices(stanza as Addressed)] : []
 }
 
-async function isCrowded(type: SubscriptionType, contact: Jid, ctx: Context): Promise<boolean> {
-  if (type !== 'subscribe') return false
+/** The stranger's request that has waited for longest gives way, so that a flood never keeps a new one from being seen. */
+async function makeRoom(contact: Jid, ctx: Context): Promise<void> {
   const { items } = await ctx.read(rosterCache)
-  if (items.size < PENDING_MAX || items.has(contact.toString())) return false
-  return [...items.values()].filter((item) => item.pendingIn !== undefined).length >= PENDING_MAX
+  if (items.size < PENDING_MAX || items.has(contact.toString())) return
+  const waiting = [...items.values()].filter((item) => item.pendingIn !== undefined && !item.listed)
+  if (waiting.length < PENDING_MAX) return
+  const since = new Map(waiting.map((item) => [item, keptSince(item)]))
+  const oldest = waiting.reduce((one, other) => ((since.get(other) ?? '') < (since.get(one) ?? '') ? other : one))
+  await update(ctx, oldest.jid, (item) => (item?.listed === true ? item : undefined))
 }
 
-function requestText(request: Stanza): string {
-  return (request.inside.length <= PENDING_BYTES_MAX ? request : request.withChildren([])).toString()
+/** The stamp is the last child; text that compares like time. */
+function keptSince({ pendingIn = '' }: RosterItem): string {
+  const stamp = readStanza(pendingIn)?.elements().at(-1)
+  return stamp?.is('delay', NS_DELAY) === true ? String(stamp.attrs['stamp']) : ''
+}
+
+/** As it came, and when (XEP-0203), for those to whom it is shown later. */
+function requestText(request: Stanza, { account, clock }: Context): string {
+  const content = request.inside.length <= PENDING_BYTES_MAX ? request.elements() : []
+  return request.withChildren([...content, delay(account.jid, clock.wall())]).toString()
 }
 
 function answer(type: SubscriptionType, from: Jid, to: Jid, id: string | undefined): Addressed {

@@ -83,7 +83,7 @@ export class ServedDomain implements Destination {
     if (stanza.kind === 'iq' && isRequest(stanza.type) && to?.isBare === true && to.local !== '' && sender !== undefined) {
       return this.#deps.doors().request(cause, stanza, ['nobody'], sender)
     }
-    const fate = whenNoAccount(stanza)
+    const fate = whenNoAccount(stanza, to?.resource ?? '')
     if (fate === 'bounce') this.#deps.dispatch().refuse(cause, stanza, unavailable())
     if (fate !== 'unsubscribed' || from === undefined || to === undefined || to.local === '') return
     this.#deps.dispatch().answer(cause, Stanza.of({ kind: 'presence', type: 'unsubscribed', from: to.bare, to: from.bare }))

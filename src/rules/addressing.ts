@@ -90,13 +90,14 @@ function fullMessage(type: string): Fate {
 }
 
 /**
- * There is no such account (§8.5.1).
+ * There is no such account (§8.5.1). A sender must not learn so: full addresses are treated as those of devices that an
+ * account does not have, or does not show.
  * - `unsubscribed`: answered with presence of that type from the bare JID, as for a stranger (§4.3.2)
  */
-export function whenNoAccount(stanza: StanzaFacts): 'bounce' | 'ignore' | 'unsubscribed' {
-  if (stanza.kind === 'presence') return stanza.type === 'probe' ? 'unsubscribed' : 'ignore'
+export function whenNoAccount(stanza: StanzaFacts, resource: string): 'bounce' | 'ignore' | 'unsubscribed' {
+  if (stanza.kind === 'presence') return stanza.type === 'probe' && resource === '' ? 'unsubscribed' : 'ignore'
   if (stanza.kind === 'iq') return isAnswer(stanza.type) ? 'ignore' : 'bounce'
-  return stanza.type === 'error' || stanza.type === 'headline' ? 'ignore' : 'bounce'
+  return stanza.type === 'error' || (stanza.type === 'headline' && resource === '') ? 'ignore' : 'bounce'
 }
 
 const isAnswer = (type: string): boolean => type === 'result' || type === 'error'

@@ -12,9 +12,10 @@ const NS_REQUEST = 'urn:starling:presence-request'
  * - `show`: the last presence to whoever asks
  * - `hide`: unavailable to whoever asks
  * - `directed`: mere presence, and only if this device has sent some to whoever asks (RFC 6121 §4.6.6)
+ * - `blocked`: unavailable to all whom the sender's address covers and directed presence has shown this device (XEP-0191 §3.3)
  * - `granted`: nothing; the sender has shown itself to this device directly, which may therefore ask it things
  */
-export type PresenceRequest = 'show' | 'hide' | 'directed' | 'granted'
+export type PresenceRequest = 'show' | 'hide' | 'directed' | 'blocked' | 'granted'
 
 /** @param from who gets the answers  @param to the account, or one of its devices */
 export function presenceRequest(what: PresenceRequest, from: Jid, to: Jid): Stanza & { readonly to: Jid } {
@@ -25,5 +26,8 @@ export function presenceRequest(what: PresenceRequest, from: Jid, to: Jid): Stan
 /** What the probe asks for. */
 export function requested(probe: Stanza): PresenceRequest {
   const mark = probe.children.find((child) => child.ns === NS_REQUEST)?.name
-  return mark === 'hide' || mark === 'directed' || mark === 'granted' ? mark : 'show'
+  switch (mark) {
+    case 'hide': case 'directed': case 'blocked': case 'granted': return mark
+    default: return 'show'
+  }
 }

@@ -14,7 +14,7 @@ let romeo: BenchDevice
 let juliet: BenchDevice
 
 beforeEach(async () => {
-  bench = await pluginBench(plugins, ['romeo@im.test', 'juliet@im.test'])
+  bench = await pluginBench(plugins, ['romeo@im.test', 'juliet@im.test', 'nurse@im.test'])
   romeo = await bench.binds('romeo@im.test/orchard')
   juliet = await bench.binds('juliet@im.test/balcony')
   for (const device of [romeo, juliet]) {
@@ -142,6 +142,18 @@ describe('XEP-0191 §3.3, §3.4: presence', () => {
     expect(romeo.got()).not.toContain('presence juliet@im.test/balcony > romeo@im.test <show>dnd</show>')
     await romeo.sends(unblock('juliet@im.test'))
     expect(juliet.got()).toEqual(['presence romeo@im.test/orchard > juliet@im.test <show>away</show>'])
+    expect(romeo.got().at(-1)).toBe('presence juliet@im.test/balcony > romeo@im.test <show>dnd</show>')
+  })
+
+  test.each(['nurse@im.test', 'nurse@im.test/kitchen', 'im.test'])('goes from those it was directed to when %s is blocked, once', async (jid) => {
+    const nurse = await bench.binds('nurse@im.test/kitchen', '<presence/>')
+    await romeo.sends("<presence to='nurse@im.test/kitchen'/>")
+    nurse.got()
+    await romeo.sends(block('nobody@im.test'))
+    expect(nurse.got()).toEqual([])
+    await romeo.sends(block(jid))
+    await romeo.sends("<presence type='unavailable'/>")
+    expect(nurse.got()).toEqual(['presence unavailable romeo@im.test/orchard > nurse@im.test/kitchen'])
   })
 
   test('of a whole domain: each contact there, once', async () => {

@@ -127,16 +127,20 @@ describe('RFC 6121 §4.3: probes', () => {
     for (const to of ['nurse@im.test', 'nobody@im.test']) {
       await romeo.sends(`<presence type='probe' to='${to}'/>`)
       expect(romeo.got()).toEqual([`presence unsubscribed ${to} > romeo@im.test/orchard`])
+      for (const device of ['kitchen', 'none']) {
+        await romeo.sends(`<presence type='probe' to='${to}/${device}'/>`)
+        expect(romeo.got()).toEqual([])
+      }
     }
   })
 
-  test('of a contact are answered by each device; to a full JID by that one', async () => {
+  test('of a contact are answered by each device; to a full JID by that one, which says no more than that it is there', async () => {
     await friends('romeo@im.test', 'juliet@im.test')
     await bench.binds('juliet@im.test/balcony', '<presence/>')
-    await bench.binds('juliet@im.test/chamber', '<presence/>')
+    await bench.binds('juliet@im.test/chamber', '<presence><show>dnd</show></presence>')
     await romeo.sends("<presence type='probe' to='juliet@im.test'/>")
     expect(romeo.got()).toEqual([
-      'presence juliet@im.test/balcony > romeo@im.test/orchard', 'presence juliet@im.test/chamber > romeo@im.test/orchard'
+      'presence juliet@im.test/balcony > romeo@im.test/orchard', 'presence juliet@im.test/chamber > romeo@im.test/orchard <show>dnd</show>'
     ])
     await romeo.sends("<presence type='probe' to='juliet@im.test/chamber'/>")
     expect(romeo.got()).toEqual(['presence juliet@im.test/chamber > romeo@im.test/orchard'])

@@ -40,9 +40,10 @@ describe('RFC 6121 §8.5.4, table 1: when no device took a message', () => {
     ['normal', 'store', 'bounce', 'bounce'], ['chat', 'store', 'bare', 'bounce'], ['groupchat', 'bounce', 'bounce', 'bounce'],
     ['headline', 'ignore', 'bounce', 'ignore'], ['error', 'ignore', 'ignore', 'ignore']
   ])('%s', (type, bare, full, nobody) => {
-    expect([whenNobodyTookIt(message(type), ''), whenNobodyTookIt(message(type), 'x'), whenNoAccount(message(type))]).toEqual([
+    expect([whenNobodyTookIt(message(type), ''), whenNobodyTookIt(message(type), 'x'), whenNoAccount(message(type), '')]).toEqual([
       bare, full, nobody
     ])
+    expect(whenNoAccount(message(type), 'x')).toBe(type === 'error' ? 'ignore' : 'bounce')
   })
 })
 
@@ -57,14 +58,15 @@ describe('RFC 6121 §8.5: presence', () => {
 
   test('that nobody takes is ignored (§8.5.1, §8.5.2.2.2, §8.5.3.2.2)', () => {
     for (const type of ['', 'unavailable', 'subscribe', 'unsubscribed']) {
-      expect([whenNobodyTookIt(presence(type), ''), whenNobodyTookIt(presence(type), 'x'), whenNoAccount(presence(type))])
+      expect([whenNobodyTookIt(presence(type), ''), whenNobodyTookIt(presence(type), 'x'), whenNoAccount(presence(type), '')])
         .toEqual(['ignore', 'ignore', 'ignore'])
     }
   })
 })
 
 test('T13: a probe of nobody is answered like one of a stranger (RFC 6121 §4.3.2, §8.5.1)', () => {
-  expect(whenNoAccount(presence('probe'))).toBe('unsubscribed')
+  expect(whenNoAccount(presence('probe'), '')).toBe('unsubscribed')
+  expect(whenNoAccount(presence('probe'), 'x')).toBe('ignore')      // a stranger's device says nothing either
   expect(whenNobodyTookIt(presence('probe'), '')).toBe('ignore')
 })
 
@@ -81,6 +83,6 @@ describe('RFC 6121 §8.5: IQs', () => {
     expect(['get', 'set', 'result', 'error'].map((type) => whenNobodyTookIt(iq(type), 'x'))).toEqual([
       'bounce', 'bounce', 'ignore', 'ignore'
     ])
-    expect(['get', 'set', 'result', 'error'].map((type) => whenNoAccount(iq(type)))).toEqual(['bounce', 'bounce', 'ignore', 'ignore'])
+    expect(['get', 'set', 'result', 'error'].map((type) => whenNoAccount(iq(type), ''))).toEqual(['bounce', 'bounce', 'ignore', 'ignore'])
   })
 })

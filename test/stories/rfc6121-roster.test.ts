@@ -43,7 +43,8 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('RFC 61
     expect([undefined, romeo.jid]).toContain(push.attrs['from'])
     expect(push.attrs['to']).toBe(tomb.jid)
     expect(push.getChild('query')?.attrs['ver']).toMatch(/./)
-    tomb.write(`<iq type='error' id='${push.attrs['id']}'><error type='cancel'><feature-not-implemented xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`)
+    const error = `<error type='cancel'><feature-not-implemented xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>`
+    tomb.write(`<iq type='error' id='${push.attrs['id']}'>${error}</iq>`)
     await settled(tomb, orchard)
     expect(got(tomb)).toEqual([])
   })
@@ -139,7 +140,7 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('RFC 61
     expect(offered.getChild('sub', 'urn:xmpp:features:pre-approval')).toBeDefined()
   })
 
-  test('§2.6.3: nothing for the version that is; the changes for an older one, in order; everything for none or an unknown one', async () => {
+  test('§2.6.3: nothing for the version that is; the changes for an older one, in order; all for none or an unknown one', async () => {
     const [romeo] = await scene.people('romeo')
     const first = await scene.device(romeo, 0, 'first')
     for (const who of ['a', 'b', 'c', 'd']) await change(first, `<item jid='${who}@localhost'/>`)

@@ -56,6 +56,7 @@ describe.each(CASES)('RFC 6121 §3 on two nodes with %s on %s', (strategy, datab
       const request = await hers.presence(romeo.jid, 'subscribe')
       expect(request.getChildText('status')).toBe('It is I')
       expect(request.getChildText('nick', 'http://jabber.org/protocol/nick')).toBe('Romeo')
+      expect(request.getChild('delay', 'urn:xmpp:delay')?.attrs['stamp']).toMatch(/^20\d\d-/)
       hers.write(`<presence><show>away</show></presence>`)          // not a new presence session
       await hers.next((e) => e.getChildText('show') === 'away')
       await settled(hers)
