@@ -60,6 +60,7 @@ export const numbered = (word: string, count: number): string[] => Array.from({ 
 
 /** The bodies of all messages up to `last`, in order; waits for it. */
 export async function bodiesUpTo(client: TestClient, last: string, patienceMs = 30_000): Promise<string[]> {
-  await until(`${client.jid} gets "${last}"`, () => client.inbox.some((e) => e.is('message') && e.getChildText('body') === last), patienceMs)
+  const isLast = (e: Element): boolean => e.is('message') && e.getChildText('body') === last
+  await until(`${client.jid} gets "${last}"`, () => client.inbox.some(isLast), patienceMs)
   return client.takeBodies()
 }
