@@ -73,9 +73,9 @@ export class Devices {
 
   ended(session: Session, reason: StreamClosedReason): void {
     this.#deps.shown.forget(session)
+    this.#deps.strategy.withdraw(this.#record(session))
     if (reason === 'fenced') return               // the others know; this life says nothing more
     this.#deps.acceptance.opened(session)
-    this.#deps.strategy.withdraw(this.#record(session))
     const full = session.jid.toString()
     const farewell = this.#farewell(session).finally(() => {
       if (this.#leaving.get(full) === farewell) this.#leaving.delete(full)
