@@ -85,8 +85,7 @@ export class Server {
 
   /** Drains: no new clients, the others are told to go, the row says `left`. */
   async stop(): Promise<void> {
-    this.#health.setWaiting('stopping')
-    this.#health.stop()
+    this.#health.stop('stopping')
     await this.#mesh?.drain().catch((error: unknown) => this.#log.warn({ error: String(error) }, 'node.drain-unwritten'))
     await this.#doors?.pause()
     this.#sessions.shutdown()
