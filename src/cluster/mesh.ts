@@ -6,7 +6,7 @@ import { addressText, parseAddress } from '../config/address.js'
 import type { Answer, Envelope, Mesh, MeshHandlers, StanzaKey } from '../router/envelope.js'
 import type { DeviceRecord, NodeRef, StrategyHost } from '../router/strategy.js'
 import type { ClusterTables, NodeServices } from '../storage/cluster-tables.js'
-import type { Clock } from '../telemetry/clock.js'
+import type { Cancel, Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { Hlc, HybridClock } from '../xmpp/hlc.js'
 import type { Jid } from '../xmpp/jid.js'
@@ -26,6 +26,8 @@ export const READY_MS = 60_000
 const LOOK_MS = 100
 const SAY_EVERY_MS = 5000
 const REJOIN_MS = 1000
+/** Longer than a fence takes. Who has not heard by then is behind a cut link, and hears of it when the link is back. */
+const INVALIDATE_MS = 8000
 
 export interface MeshParts {
   readonly settings: ClusterSettings
@@ -77,6 +79,7 @@ class ClusterMesh implements NodeMesh {
   #viewNo = 0
   /** False from a fence until the next life is linked. */
   #joined = true
+  #rejoining = false
   /** What the rooms below were told last. */
   #gate = true
   readonly #hosting: Hosting
@@ -143,7 +146,12 @@ class ClusterMesh implements NodeMesh {
   async invalidate(cache: string, key: string): Promise<void> {
     const life = this.#life
     if (life === undefined) return
-    await Promise.all(life.peers().map((peer) => peer.control(encodeInvalidate(life.frames, cache, key))))
+    let late: Cancel = () => {}
+    const patience = new Promise<void>((resolve) => {
+      late = this.parts.clock.after(INVALIDATE_MS, resolve)
+    })
+    await Promise.race([patience, Promise.all(life.peers().map((peer) => peer.control(encodeInvalidate(life.frames, cache, key))))])
+    late()
   }
 
   async start(): Promise<void> {
@@ -166,7 +174,7 @@ class ClusterMesh implements NodeMesh {
     let sayAt = clock.now() + SAY_EVERY_MS / 5
     while (clock.now() < until && !this.#stopping) {
       const missing = this.#life?.missing()
-      if (missing?.length === 0) return
+      if (missing === undefined || missing.length === 0) return    // fenced meanwhile: whoever rejoins waits anew
       if (clock.now() >= sayAt) {
         log.info({ for: missing, databaseAway: this.#life?.databaseAway }, 'cluster.waiting')
         sayAt = clock.now() + SAY_EVERY_MS
@@ -246,7 +254,7 @@ class ClusterMesh implements NodeMesh {
     const handlers = this.#handlers
     if (handlers === undefined) throw new Error('listen comes before start')
     const port = this.#listeners?.ports[0] ?? 0
-    this.#life = await Life.begin({
+    await Life.begin({
       settings, tables, clock, log, hlc, metrics, handlers, port,
       advertise: advertised(settings.advertise, port),
       bosh: this.#bosh,
@@ -276,19 +284,26 @@ class ClusterMesh implements NodeMesh {
     for (const node of over?.view ?? []) {
       if (node !== over?.node) this.#hosting.node('lost', node)
     }
-    while (!this.#stopping && this.#life === undefined) {
+    if (this.#rejoining) return      // fenced again on the way: the loop below takes another life
+    this.#rejoining = true
+    while (!this.#stopping && !this.#joined) {
       try {
-        await this.#begin()
-        await this.ready()
-        if (this.#services !== undefined) await this.up(this.#services)
-        this.#joined = true
-        this.#tellGate(handlers)
+        await this.#joinAgain(handlers)
       } catch (error) {
         if (error instanceof StartRefused) return this.#onEnd(error)
         this.parts.log.error({ error: String(error) }, 'cluster.rejoin')
         await this.#pause(REJOIN_MS)
       }
     }
+    this.#rejoining = false
+  }
+
+  async #joinAgain(handlers: MeshHandlers): Promise<void> {
+    if (this.#life === undefined) await this.#begin()
+    await this.ready()
+    if (this.#services !== undefined) await this.up(this.#services)
+    this.#joined = this.#life !== undefined
+    this.#tellGate(handlers)
   }
 
   #tellGate(handlers: MeshHandlers): void {
