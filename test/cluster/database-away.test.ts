@@ -45,7 +45,7 @@ describe.each(CASES)('two nodes on %s with %s', (kind, strategy) => {
   }
   const health = async (): Promise<string[]> => Promise.all(cluster.nodes.map(async (node) => (await clusterPage(node)).health.state))
 
-  test.each(FAULTS)('§2 the database is %s: chat goes on, logins fail cleanly, offline ends in wait, nobody is fenced', async (_how, begin, end) => {
+  test.each(FAULTS)('§2 the database is %s: chat goes on, logins and offline fail cleanly, nobody is fenced', async (_how, begin, end) => {
     const before = await lives()
     await begin(server)
     const begun = performance.now()
