@@ -139,7 +139,7 @@ export class Server {
 
   /** What is open, in reverse; a step that fails does not keep the next ones from closing theirs. */
   async #close(): Promise<void> {
-    this.#health.stop()
+    this.#health.stop('stopping')
     const { strategy, router, doors } = this.#rooms ?? {}
     await this.#closing('drain', () => this.#mesh?.drain())
     await this.#closing('doors', () => doors?.pause())

@@ -55,7 +55,9 @@ export class Health {
     this.#looking ??= this.#clock.every(LOOK_MS, () => this.#look())
   }
 
-  stop(): void {
+  /** Clients may not come any more, and watched parts are not asked. */
+  stop(why: string): void {
+    this.setWaiting(why)
     this.#looking?.()
   }
 

@@ -71,7 +71,7 @@ describe('two nodes on PostgreSQL, all whose ways pass through the test', () => 
     expect(rows.map((row) => [row['incarnation'], row['state']])).toEqual(before.map((incarnation) => [incarnation, 'up']))
   }, 60_000)
 
-  test.each(ENDS)('§2 cut from everything (%s): it stops serving before it is fenced, is fenced, and serves anew when healed', async (_how, end) => {
+  test.each(ENDS)('§2 cut from everything (%s): it stops serving before it is fenced, and serves anew when healed', async (_how, end) => {
     const [one, two] = [cluster.node(0), cluster.node(1)]
     const before = (await clusterPage(two)).self.incarnation
     const lost = told(one, 'cluster.lost', 'node2').length

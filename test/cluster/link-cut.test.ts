@@ -8,7 +8,9 @@ import { Forwarder } from '../support/forwarder.js'
 import { SqlDoor } from '../support/rows.js'
 import { until } from '../support/until.js'
 
-describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('two nodes with %s whose link passes through the test', (strategy) => {
+const STRATEGIES: readonly [StrategyName][] = [['broadcast'], ['online-users-caching']]
+
+describe.each(STRATEGIES)('two nodes with %s whose link passes through the test', (strategy) => {
   let cluster: Cluster
   let sql: SqlDoor
   let ways: readonly Forwarder[]

@@ -87,7 +87,8 @@ describe(`${CLIENTS} clients on two nodes with ${STRATEGY} for ${MINUTES} minute
     process.stdout.write(`soak: ${messages} messages, ${churned} pairs churned, delivery p50 ${at(0.5)} ms, p99 ${at(0.99)} ms\n`)
     cluster.nodes.forEach((node, n) => {
       const micros = (((loads[n]?.cpuSeconds ?? 0) - (from.loads[n]?.cpuSeconds ?? 0)) / messages * 1e6).toFixed(0)
-      process.stdout.write(`soak: ${node.name}: ${micros} µs of CPU a message, ${startMb[n]?.toFixed(0)} MB warm, ${endMb[n]?.toFixed(0)} MB at the end\n`)
+      const memory = `${startMb[n]?.toFixed(0)} MB warm, ${endMb[n]?.toFixed(0)} MB at the end`
+      process.stdout.write(`soak: ${node.name}: ${micros} µs of CPU a message, ${memory}\n`)
     })
     expect(tally.faults).toEqual([])
     for (const pair of pairs) expect(pair.missing()).toEqual([])

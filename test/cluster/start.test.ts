@@ -32,7 +32,7 @@ describe('five nodes on PostgreSQL', () => {
     }
   }, 60_000)
 
-  test('§1 one after another, the last name first, they join the running ones; each node says so in one line with the members', async () => {
+  test('§1 one after another, the last name first, they join; each node says so in one line with the members', async () => {
     for (const n of [4, 3]) await cluster.node(n).start()
     await mesh(cluster.nodes)
     for (const node of cluster.nodes) {
@@ -64,7 +64,8 @@ describe('five nodes on PostgreSQL', () => {
     rows.forEach((row, n) => {
       const { ports } = cluster.node(n)
       expect(row).toMatchObject({
-        port: ports.cluster, advertise: `127.0.0.1:${ports.cluster}`, state: 'up', cluster_name: 'starling', strategy: 'broadcast', secondary: null
+        port: ports.cluster, advertise: `127.0.0.1:${ports.cluster}`, state: 'up', cluster_name: 'starling',
+        strategy: 'broadcast', secondary: null
       })
       expect(JSON.parse(String(row['services']))).toMatchObject({ c2s: expect.stringMatching(new RegExp(`:${ports.c2s}$`)) })
       for (const load of ['cpu_usage', 'mem_usage']) {
@@ -72,7 +73,9 @@ describe('five nodes on PostgreSQL', () => {
         expect(Number(row[load])).toBeLessThanOrEqual(100)
       }
     })
-    for (const column of ['password', 'incarnation', 'boot_nonce', 'cert_sha256']) expect(new Set(rows.map((row) => row[column])).size).toBe(5)
+    for (const column of ['password', 'incarnation', 'boot_nonce', 'cert_sha256']) {
+      expect(new Set(rows.map((row) => row[column])).size).toBe(5)
+    }
     const [fresh] = await sql.run(`select count(*) as n from cluster_nodes
       where last_update > localtimestamp - interval '5 seconds' and last_update <= localtimestamp`)
     expect(Number(fresh?.['n'])).toBe(5)

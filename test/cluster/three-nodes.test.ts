@@ -128,7 +128,7 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('three 
     }
   }, 40_000)
 
-  test('§2, §5 one of the three is killed: one of the others fences it, once, and every contact on both hears of each lost device once', async () => {
+  test('§2, §5 one of three is killed: it is fenced once, and every contact on the others hears of the lost device once', async () => {
     await clear()
     await cluster.node(2).kill()
     for (const witness of [...romeo, juliet[0]]) await witness.presence(juliet[1].jid, 'unavailable')
@@ -144,7 +144,8 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('three 
 
 async function pushed(device: TestClient, jid: string, subscription: string): Promise<{ attrs: Record<string, unknown> }> {
   const item = (e: TestClient['inbox'][number]): { attrs: Record<string, unknown> } | undefined =>
-    e.getChild('query', ROSTER)?.getChildren('item').find((each) => each.attrs['jid'] === jid && each.attrs['subscription'] === subscription)
+    e.getChild('query', ROSTER)?.getChildren('item')
+      .find((each) => each.attrs['jid'] === jid && each.attrs['subscription'] === subscription)
   const push = await device.next((e) => e.is('iq') && e.attrs['type'] === 'set' && item(e) !== undefined)
   return item(push) ?? { attrs: {} }
 }

@@ -414,6 +414,38 @@ describe('a cut link', () => {
     expect([...a.arrived.nodes, ...b.arrived.nodes].every(({ change }) => change === 'up')).toBe(true)
   })
 
+  test('§2 fenced again while it rejoins, it takes another life and then serves', async () => {
+    const [a, b] = await pair()
+    wires.forEach((wire) => wire.cut())
+    const name = b.mesh.self.name
+    for (const time of [1, 2, 3]) {
+      const { incarnation } = b.mesh.self
+      tables.tamper(name, { state: 'fenced', viewNo: 9 })
+      await comes(() => b.mesh.self.incarnation > incarnation && tables.byName.get(name)?.state === 'joining', `life ${time + 1}`)
+      expect(b.mesh.serving()).toBe(false)
+    }
+    wires.forEach((wire) => wire.mend())
+    await comes(() => b.mesh.serving() && tables.byName.get(name)?.state === 'up', 'service')
+    expect(b.arrived.fenced).toBe(3)
+    expect(b.arrived.gates.at(-1)).toBe(true)
+    await comes(() => linked(a, name), 'the link')
+  })
+
+  test('§2 the database goes away while it rejoins: it serves when that is back', async () => {
+    const [, b] = await pair()
+    wires.forEach((wire) => wire.cut())
+    const { name, incarnation } = b.mesh.self
+    tables.tamper(name, { state: 'fenced', viewNo: 9 })
+    await comes(() => b.mesh.self.incarnation > incarnation && tables.byName.get(name)?.state === 'joining', 'the new life')
+    await pass(2000)
+    tables.awayFor.add(name)
+    wires.forEach((wire) => wire.mend())
+    await comes(() => events(b, 'cluster.rejoin').length > 0, 'a failure')
+    tables.awayFor.clear()
+    await comes(() => b.mesh.serving() && tables.byName.get(name)?.state === 'up', 'service')
+    expect(b.arrived.fenced).toBe(1)
+  })
+
   test('§2 isolation: links that stand and carry nothing do not count, with the database away it stops serving within 5 s', async () => {
     const [a, b] = await pair()
     wires.forEach((wire) => wire.stall())

@@ -384,6 +384,15 @@ describe('the end of this life', () => {
     await net.settle()
     expect([a.sent, juliet.got(), romeo.got()]).toEqual([[], [], []])
   })
+
+  test('its devices are nowhere in the directory that the next life tells the others', async () => {
+    const net = cluster(['a', 'b'], 'caching')
+    const romeo = await online(net, 'a', 'romeo@im.test/orchard')
+    const seen = (): number | undefined => net.strategyFor(net.node('b')).locate(parseJid('romeo@im.test')).devices?.length
+    expect(seen()).toBe(1)
+    net.node('a').rig.router.handler.ended(romeo, 'fenced')
+    expect(seen()).toBe(0)
+  })
 })
 
 describe('backpressure', () => {

@@ -1,6 +1,7 @@
 /** Two people on two nodes who are each other's contact and number what they say; owns what each has heard. */
 import type { TestClient } from './client.js'
 import { befriend, type Cluster } from './cluster.js'
+import { until } from './until.js'
 
 export interface Tally {
   sent: number
@@ -68,8 +69,7 @@ export class SoakPair {
   }
 
   async #arrived(): Promise<void> {
-    const isOpen = (): boolean => this.#people.some((person) => person.heard !== person.said)
-    for (let i = 0; i < 400 && isOpen(); i++) await new Promise((done) => { setTimeout(done, 25) })
+    await until('both have heard all', () => this.#people.every((person) => person.heard === person.said), 10_000)
   }
 
   async #mood(who: Person, other: Person): Promise<void> {

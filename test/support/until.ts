@@ -10,7 +10,7 @@ export async function until<T>(what: string, look: () => T | Promise<T>, patienc
   const giveUp = performance.now() + patienceMs
   for (;;) {
     const seen = await look()
-    if (seen !== undefined && seen !== null && seen !== false) return seen as Exclude<NonNullable<T>, false>
+    if (seen !== undefined && seen !== null && seen !== false) return seen as Seen<T>
     if (performance.now() > giveUp) throw new Error(`did not happen within ${patienceMs} ms: ${what}`)
     await sleep(25)
   }

@@ -89,7 +89,8 @@ describe('health', () => {
     expect(changes).toEqual(['cluster degraded no link to b; no link to c'])
     problems = []
     expect(health.report()).toMatchObject({ state: 'ok', parts: { cluster: { state: 'ok', why: '' } } })
-    health.stop()
+    health.stop('stopping')
+    expect(health.ready).toBe(false)
     problems = ['nobody asks any more']
     clock.move(5000)
     expect(changes).toHaveLength(2)
