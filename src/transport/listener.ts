@@ -8,6 +8,7 @@ import type { SecureContext } from 'node:tls'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
+import { FREE_TICKET } from './bounds.js'
 import type { Origin, Ticket } from './bounds.js'
 import { messageOf } from './failure.js'
 import { ListenError, noSuchFamily } from './listen-error.js'
@@ -128,7 +129,7 @@ export class Listener {
 
   #admit(socket: Socket, origin: Origin): void {
     const { limits, trusted } = this.#room
-    if (!this.door.logsIn && trusted.has(origin.address)) { this.#enter(socket, origin, { authenticated() {}, release() {} }); return }
+    if (!this.door.logsIn && trusted.has(origin.address)) { this.#enter(socket, origin, FREE_TICKET); return }
     const admission = limits.admit(origin.address, { evict: this.door.logsIn ? () => socket.destroy() : undefined })
     if ('refused' in admission) { this.#refuse(socket, origin, admission.refused, undefined); return }
     this.#enter(socket, origin, admission.ticket)
