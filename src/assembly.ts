@@ -15,6 +15,7 @@ import type { Strategy } from './router/strategy.js'
 import { ServerAccounts } from './server-accounts.js'
 import { Credentials } from './session/credentials.js'
 import { createClientDoor } from './session/door.js'
+import { Registration } from './session/registration.js'
 import type { Sessions } from './session/sessions.js'
 import { offLog } from './session/stable-log.js'
 import type { OpenStore } from './storage/open.js'
@@ -24,6 +25,7 @@ import type { Metrics } from './telemetry/metrics.js'
 import type { Logs } from './telemetry/pino-log.js'
 import { loadCertificate } from './transport/certificate.js'
 import { ClientDoors } from './transport/doors.js'
+import { Networks } from './transport/networks.js'
 import type { Accept } from './transport/transport.js'
 import type { HybridClock } from './xmpp/hlc.js'
 import { JidCache, parseJid } from './xmpp/jid.js'
@@ -56,12 +58,14 @@ const SLOW_GRACE_MS = 5_000
 interface Host {
   readonly domain: string
   readonly tlsRequired: boolean | undefined
+  readonly register: boolean | undefined
+  readonly maxUsers: number | undefined
 }
 
 export async function assemble(ground: Ground): Promise<Assembly> {
   const { settings: { values }, logs, clock, mesh } = ground
   const given: readonly Host[] = values.server.virtualHosts
-  const hosts = given.length > 0 ? given : [{ domain: mesh.self.name, tlsRequired: undefined }]
+  const hosts = given.length > 0 ? given : [{ domain: mesh.self.name, tlsRequired: undefined, register: undefined, maxUsers: undefined }]
   const { strategy: name, clusterName } = values.cluster
   const strategy = await loadStrategy(name, { node: mesh.self.name, clusterName, clock, log: logs.room('cluster') })
   const { router, accounts, credentials } = await engine(ground, strategy, hosts)
@@ -150,11 +154,25 @@ function clientDoor(ground: Ground, { router, accounts, credentials, doors, host
   return createClientDoor({
     streamSettings: values.stream, settings: values.session, sessions, handler: router.handler, hlc, clock, metrics,
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel,
-    authenticator: credentials, log: logs.room('stream'), extras: () => accounts.streamFeatures(),
+    authenticator: credentials, registrar: registrationOf(ground, credentials, hosts), log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',
       serves: (domain) => served.has(domain),
       tlsRequired: (domain) => accounts.tlsRequired(domain)
     }
+  })
+}
+
+const REGISTER_PLUGIN = 'jabber:iq:register'
+
+/** Without the plugin nobody registers, whatever the domains say. */
+function registrationOf({ settings: { values }, open, clock, logs }: Ground, credentials: Credentials, hosts: readonly Host[]): Registration {
+  const { server: { plugins, register, admins }, addressLimits } = values
+  const off = plugins.findLast(({ id }) => id === REGISTER_PLUGIN)?.on === false
+  const exempt = Networks.of(addressLimits.exempt)
+  return new Registration({
+    accounts: open.store.accounts, credentials, clock, settings: values.registration, log: logs.room('session'),
+    domains: new Map(hosts.filter((host) => !off && (host.register ?? register)).map(({ domain, maxUsers = 0 }) => [domain, maxUsers])),
+    reserved: admins.map(parseJid), exempt: (address) => exempt.has(address)
   })
 }

@@ -6,7 +6,7 @@ import { addressText, parseAddress } from '../config/address.js'
 import type { Answer, Envelope, Mesh, MeshHandlers, StanzaKey } from '../router/envelope.js'
 import type { DeviceRecord, NodeRef, StrategyHost } from '../router/strategy.js'
 import type { ClusterTables, NodeServices } from '../storage/cluster-tables.js'
-import type { Cancel, Clock } from '../telemetry/clock.js'
+import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { Hlc, HybridClock } from '../xmpp/hlc.js'
 import type { Jid } from '../xmpp/jid.js'
@@ -31,8 +31,6 @@ const INVALIDATE_MS = 10_000
 const LOOK_MS = 100
 const SAY_EVERY_MS = 5000
 const REJOIN_MS = 1000
-/** Longer than a fence takes. Who has not heard by then is behind a cut link, and hears of it when the link is back. */
-const INVALIDATE_MS = 8000
 
 export interface MeshParts {
   readonly settings: ClusterSettings
@@ -85,7 +83,6 @@ class ClusterMesh implements NodeMesh {
   #viewNo = 0
   /** False from a fence until the next life is linked. */
   #joined = true
-  #rejoining = false
   /** What the rooms below were told last. */
   #gate = true
   readonly #hosting: Hosting

@@ -2,7 +2,7 @@
  * Options that belong to no single room: domains, admins, plugins, logging, files. The composition root hands them out.
  */
 import { choice, flag, list, options, type Option } from './option.js'
-import { NO_REGISTRATION, preparedDomain, virtualHosts } from './virtual-hosts.js'
+import { preparedDomain, virtualHosts } from './virtual-hosts.js'
 
 /** One word of `--sm-plugins`. */
 export interface PluginChoice {
@@ -86,13 +86,11 @@ function configType(): Option<string> {
 export const serverOptions = options({
   configType: configType(),
   virtualHosts: virtualHosts('--virt-hosts', 'Served domains, each with the flags :tls-required, :register and their opposites '
-    + ':-tls-required, :-register; when not given, the name of the node.'),
+    + ':-tls-required, :-register, and :max-users=N, at which registration ends; when not given, the name of the node.'),
   admins: bareJids('--admins', 'Accounts with administrator\'s rights.'),
   plugins: pluginChoices('--sm-plugins', 'Plugins to switch on (+id) or off (-id) besides those that are on by themselves.'),
-  register: {
-    ...flag('--vhost-register-enabled', false, 'People may make their own accounts (XEP-0077): not offered, known for Tigase\'s files.'),
-    remarks: (on: boolean) => (on ? [NO_REGISTRATION] : [])
-  },
+  register: flag('--vhost-register-enabled', false,
+    'People may make their own accounts before login (XEP-0077); a virtual host may say otherwise. Spammers look for such servers.'),
   debug: debugWords('--debug', 'Rooms that log at level debug.'),
   logLevel: choice('--log-level', 'info', ['trace', 'debug', 'info', 'warn', 'error'], 'Least level that is logged.'),
   logFormat: choice('--log-format', 'auto', ['auto', 'json', 'text'], 'JSON lines, or text for people; auto means text on a terminal.')

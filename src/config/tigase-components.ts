@@ -3,7 +3,6 @@
  * our options, or ignored with one warning for each component or key.
  */
 import type { Rule } from './tigase.js'
-import { NO_REGISTRATION } from './virtual-hosts.js'
 
 const to = (option: string): Rule => ({ to: option })
 const ignored = (instead: string, fine?: RegExp): Rule => (fine === undefined ? { instead } : { instead, fine })
@@ -65,7 +64,7 @@ const LINES: readonly (readonly [string, Rule])[] = [
     ['plugins-conf/jabber:iq:roster/**', ignored(ROSTER)], ['plugins-conf/presence/**', ignored(ROSTER)],
     ['plugins-conf/presence-subscription/**', ignored(ROSTER)], ['plugins-conf/presence-state/**', ignored(ROSTER)],
     ['plugins-conf/urn:xmpp:csi:0/**', ignored('client state indication is not part of this version')],
-    ['plugins-conf/jabber:iq:register/registrations-per-second', ignored(NO_REGISTRATION)],
+    ['plugins-conf/jabber:iq:register/registrations-per-second', ignored('see --registrations-per-address and --registrations-per-day')],
     ['plugins-conf/message-archive-xep-0136/**', ignored('the message archive is not part of this version')],
     ['plugins-conf/skip-offline', ignored('offline contacts are never disturbed')],
     ['plugins-conf/probe-full-jid', ignored('probes follow RFC 6121')],

@@ -81,7 +81,7 @@ export const GLOBALS: Readonly<Record<string, Rule>> = {
   '--sasl-strict': ignored('SASL is always strict', ON),
   '--sasl-external-disabled': ignored('SASL EXTERNAL is not offered', ON),
   '--vhost-anonymous-enabled': ignored('anonymous login is not offered; make accounts with starling user add', OFF),
-  '--vhost-max-users': ignored('the number of accounts is not limited; keep registration off', /^0$/),
+  '--vhost-max-users': ignored('say :max-users=N for each domain in --virt-hosts', /^0$/),
   '--vhost-message-forward-jid': ignored('messages are not forwarded', /^null$/),
   '--vhost-presence-forward-jid': ignored('presence is not forwarded', /^null$/),
   '--vhost-disable-dns-check': ignored('DNS records of served domains are not checked', ON),

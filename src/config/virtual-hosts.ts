@@ -11,7 +11,7 @@ export interface VirtualHost {
   readonly tlsRequired: boolean | undefined
   readonly register: boolean | undefined
   readonly anonymous: boolean | undefined
-  /** 0 for no limit. */
+  /** Accounts at which registration ends; 0 for no limit. */
   readonly maxUsers: number | undefined
   /** Tigase's other flags, as written. */
   readonly others: readonly string[]
@@ -19,8 +19,6 @@ export interface VirtualHost {
 
 const FLAGS: Readonly<Record<string, 'tlsRequired' | 'register' | 'anonymous'>> =
   { 'tls-required': 'tlsRequired', register: 'register', anon: 'anonymous' }
-
-export const NO_REGISTRATION = 'people cannot make accounts themselves; make them with starling user add'
 
 /** Flags that take a value and mean nothing here, with what to use instead. */
 const OTHERS: Readonly<Record<string, string>> = {
@@ -85,9 +83,7 @@ function print(hosts: readonly VirtualHost[]): string {
 
 function remarks(hosts: readonly VirtualHost[]): readonly string[] {
   return hosts.flatMap((h) => [
-    ...(h.register === true ? [`${h.domain}: ${NO_REGISTRATION}`] : []),
     ...(h.anonymous === true ? [`${h.domain}: anonymous login is not offered; make accounts with starling user add`] : []),
-    ...((h.maxUsers ?? 0) > 0 ? [`${h.domain}: max-users is not enforced; keep registration off and add accounts by hand`] : []),
     ...h.others.map((flag) => `${h.domain}: ${flag.split('=')[0] ?? ''} is ignored: ${OTHERS[flag.split('=')[0] ?? ''] ?? ''}`)
   ])
 }

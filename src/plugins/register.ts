@@ -1,6 +1,6 @@
 /**
  * In-band registration (XEP-0077) for those who have an account: they change their password, or remove the account once
- * they have shown again that it is theirs. Making accounts is for operators: nothing is negotiated here before login.
+ * they have shown again that it is theirs. Accounts are made before login, where nothing of plugins is asked: `stream/`.
  */
 import {
   flag, get, plugin, reply, set, slot, type Context, type Delivery, type Device, type IqRequest, type Reply
@@ -105,7 +105,7 @@ export default plugin({
   id: NS,
   xep: {
     number: 77, version: '2.4', title: 'In-Band Registration',
-    note: 'password change and account removal; accounts are made by operators'
+    note: 'password change, account removal; registration before login where --vhost-register-enabled says so'
   },
   config,
   disco: { host: [NS] },

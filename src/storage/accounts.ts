@@ -79,6 +79,11 @@ export class SqlAccounts implements Accounts {
     return (await this.#database.write((sql) => sql('accounts').where({ jid_key: jidKey }).delete())) > 0
   }
 
+  async count(domain: string): Promise<number> {
+    const [row] = await this.#database.read((sql) => sql('accounts').where({ domain }).count({ n: '*' }))
+    return Number(row?.['n'])          // text on some databases
+  }
+
   async list(domain: string, limit: number, after?: string): Promise<readonly Jid[]> {
     const rows = await this.#database.read((sql) => {
       const page = sql('accounts').where({ domain }).orderBy('local').limit(limit).select('local')

@@ -45,6 +45,8 @@ export interface Accounts {
   setKeys(account: AccountRef, keys: readonly ScramKeys[]): Promise<void>
   /** With everything that belongs to it. False when it was not there. */
   remove(jid: Jid): Promise<boolean>
+  /** Accounts of one domain. */
+  count(domain: string): Promise<number>
   /** Sorted; one page of at most `limit`, starting behind `after`. */
   list(domain: string, limit: number, after?: string): Promise<readonly Jid[]>
 }

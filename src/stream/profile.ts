@@ -6,10 +6,12 @@ import type { Authenticator } from './authenticator.js'
 import { advertised } from './features/advertised.js'
 import { bind, type Binder } from './features/bind.js'
 import type { Feature } from './features/feature.js'
+import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
 import { legacySession } from './features/session.js'
 import { starttls } from './features/starttls.js'
 import type { StreamSettings } from './options.js'
+import type { Registrar } from './registrar.js'
 
 /** The served domains, prepared. */
 export interface Domains {
@@ -35,12 +37,13 @@ export interface C2sParts {
   readonly settings: StreamSettings
   readonly domains: Domains
   readonly authenticator: Authenticator
+  readonly registrar: Registrar
   readonly binder: Binder
   /** What plugins say after authentication: XML that stands alone inside `<stream:features/>`. */
   readonly extras: () => string
 }
 
-export function c2sProfile({ settings, domains, authenticator, binder, extras }: C2sParts): Profile {
+export function c2sProfile({ settings, domains, authenticator, registrar, binder, extras }: C2sParts): Profile {
   const tlsRequired = (domain: string): boolean => domains.tlsRequired(domain)
   return {
     name: 'c2s',
@@ -55,6 +58,7 @@ export function c2sProfile({ settings, domains, authenticator, binder, extras }:
         tries: settings.saslTries,
         delayMs: settings.saslDelayMs
       }),
+      register({ registrar, tlsRequired }),
       bind(binder),
       legacySession,
       advertised('extras', extras)

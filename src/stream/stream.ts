@@ -235,6 +235,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     )
   }
 
+  authFailed(): boolean {
+    return this.#transport.authFailed()
+  }
+
   authenticated(identity: Identity): void {
     this.#identity = identity
     this.#transport.authenticated()
@@ -267,7 +271,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   // The features' own loop: whoever claims the element takes it, if the flags fit.
   #negotiate(element: RawElement): void {
     try {
-      const feature = claimant(this.#profile.features, element) ?? refuseUnexpected(element)
+      const feature = claimant(this.#profile.features, element, this.#flags) ?? refuseUnexpected(element)
       const outcome = fits(feature, this.#flags) ? this.#negotiator(feature).take(element) : feature.misplaced(element, this)
       if (outcome instanceof Promise) void this.#wait(feature, outcome)
       else this.#settle(feature, outcome)
@@ -316,7 +320,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #isClaimedIq(element: RawElement): boolean {
-    return element.name === 'iq' && claimant(this.#profile.features, element) !== undefined
+    return element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
   }
 
   // A new header is expected (§4.3.3): after TLS and after SASL.

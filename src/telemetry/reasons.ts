@@ -9,7 +9,8 @@ export const STREAM_CLOSED = [
 export type StreamClosedReason = (typeof STREAM_CLOSED)[number]
 
 export const CONNECTION_REFUSED = [
-  'address-limit', 'address-rate', 'unauthenticated-limit', 'connection-limit', 'proxy-header', 'not-ready', 'tls-handshake'
+  'address-limit', 'address-rate', 'unauthenticated-limit', 'failed-logins', 'connection-limit', 'proxy-header', 'not-ready',
+  'tls-handshake'
 ] as const
 export type ConnectionRefusedReason = (typeof CONNECTION_REFUSED)[number]
 

@@ -116,6 +116,10 @@ export class BoshSession implements Transport, Timed, Flushable {
     this.#ticket.authenticated()
   }
 
+  authFailed(): boolean {
+    return this.#ticket.failed()
+  }
+
   startTls(): Promise<void> {
     return Promise.reject(new TransportFailure('tls-failed', 'BOSH has no STARTTLS'))   // XEP-0206 §2
   }

@@ -51,11 +51,13 @@ export interface TransportRoom {
 /** A connection's place in the counts per address. */
 export interface Ticket {
   authenticated(): void
+  /** Counts a failed login; true when the address has had too many. */
+  failed(): boolean
   release(): void
 }
 
 /** For connections that nobody counts. */
-export const FREE_TICKET: Ticket = { authenticated() {}, release() {} }
+export const FREE_TICKET: Ticket = { authenticated() {}, failed: () => false, release() {} }
 
 /** The other end of an accepted socket: the client's own address, also behind the PROXY protocol. */
 export interface Origin {

@@ -1,9 +1,10 @@
 /**
- * How many connections a client address may have, how many of them without login, and how fast new ones may come
- * (XEP-0205 §4.1). Owns the counts; a connection holds a ticket while it lives.
+ * How many connections a client address may have, how many of them without login, how fast new ones may come, and which
+ * addresses fail to log in too often (XEP-0205 §4.1). Owns the counts; a connection holds a ticket while it lives.
  */
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
 import type { Ticket } from './bounds.js'
+import { FailedLogins } from './failed-logins.js'
 import { countedAs } from './networks.js'
 import type { Networks } from './networks.js'
 import type { AddressLimitSettings } from './options.js'
@@ -39,6 +40,7 @@ export class AddressLimits implements Timed {
   readonly #exempt: Networks
   readonly #wheel: Wheel
   readonly #counts = new Map<string, Counts>()
+  readonly #failedLogins: FailedLogins
   /** Oldest first; what to do when room is needed. */
   readonly #unauthenticated = new Set<() => void>()
   #total = 0
@@ -47,6 +49,7 @@ export class AddressLimits implements Timed {
     this.#settings = settings
     this.#exempt = exempt
     this.#wheel = wheel
+    this.#failedLogins = new FailedLogins(settings)
     wheel.look(this, wheel.now() + SWEEP_MS)
   }
 
@@ -55,19 +58,28 @@ export class AddressLimits implements Timed {
 
   admit(address: string, { evict, paid = false }: Asking = {}): Admission {
     if (this.#total >= this.#settings.connectionsMax) return { refused: 'connection-limit' }
-    const counts = this.#exempt.has(address) ? undefined : this.#countsOf(countedAs(address))
+    const key = this.#exempt.has(address) ? undefined : countedAs(address)
+    if (key !== undefined && evict !== undefined && this.#failedLogins.isRefused(key, this.#wheel.now())) {
+      return { refused: 'failed-logins' }
+    }
+    const counts = key === undefined ? undefined : this.#countsOf(key)
     const refused = counts && this.#refusal(counts, evict !== undefined, paid)
     if (refused !== undefined) return { refused }
     if (evict !== undefined) this.#makeRoom()
-    return { ticket: this.#issue(counts, evict) }
+    return { ticket: { ...this.#issue(counts, evict), failed: () => this.#failed(key) } }
   }
 
   check(now: number): number {
+    this.#failedLogins.forgetOld(now)
     for (const [key, counts] of this.#counts) {
       this.#refill(counts, now)
       if (counts.total === 0 && counts.tokens >= this.#settings.newBurst) this.#counts.delete(key)
     }
     return now + SWEEP_MS
+  }
+
+  #failed(key: string | undefined): boolean {
+    return key !== undefined && this.#failedLogins.note(key, this.#wheel.now())
   }
 
   #refusal(counts: Counts, logsIn: boolean, paid: boolean): ConnectionRefusedReason | undefined {
@@ -79,7 +91,7 @@ export class AddressLimits implements Timed {
     return logsIn && counts.unauthenticated >= unauthenticatedPerAddress ? 'unauthenticated-limit' : undefined
   }
 
-  #issue(counts: Counts | undefined, evict: (() => void) | undefined): Ticket {
+  #issue(counts: Counts | undefined, evict: (() => void) | undefined): Omit<Ticket, 'failed'> {
     let waiting = evict !== undefined
     let held = true
     this.#total++

@@ -91,6 +91,10 @@ class MemoryTransport implements Transport {
 
   authenticated(): void {}
 
+  authFailed(): boolean {
+    return false
+  }
+
   pause(): void {
     this.#paused = true
   }

@@ -83,6 +83,10 @@ export const addressLimitOptions = options({
     'Share of --connections-max that may be without login; the oldest goes.'),
   newPerSecond: integer('--new-connections-per-second', 20, 1, 1_000_000, 'New connections a second of one address, on average.'),
   newBurst: integer('--new-connections-burst', 50, 1, 1_000_000, 'New connections of one address at once.'),
+  loginFailures: integer('--login-failures-per-address', 20, 1, 1_000_000,
+    'Failed logins of one address within --login-failures-seconds; then it may not connect for as long: people err less, guessers more.'),
+  loginFailuresSeconds: seconds('--login-failures-seconds', 600, 1, 86_400,
+    'How long failed logins of an address are counted, and how long it is refused after too many.'),
   exempt: networks('--limits-exempt', ['127.0.0.0/8', '::1/128'],
     'Addresses or networks that no limit per address counts; none for nobody.')
 })

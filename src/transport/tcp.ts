@@ -100,6 +100,10 @@ export class TcpTransport implements Transport, Timed {
     this.#ticket.authenticated()
   }
 
+  authFailed(): boolean {
+    return this.#ticket.failed()
+  }
+
   async startTls(): Promise<void> {
     const context = this.#startTlsWith?.()
     if (context === undefined || this.#peer.secure) throw new TransportFailure('tls-failed', 'TLS cannot be started here')

@@ -56,6 +56,11 @@ export interface Transport {
    * count of unauthenticated ones. Call it before the reply that lets the peer go on.
    */
   authenticated(): void
+  /**
+   * The peer has failed to prove who it is. True when its address has failed too often: it may not connect for a while, and
+   * this stream should end too.
+   */
+  authFailed(): boolean
   /** No element is delivered until `resume()`; the socket stops reading. */
   pause(): void
   resume(): void

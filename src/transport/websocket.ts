@@ -110,6 +110,10 @@ export class WebSocketTransport implements Transport, Timed {
     this.#parts.ticket.authenticated()
   }
 
+  authFailed(): boolean {
+    return this.#parts.ticket.failed()
+  }
+
   startTls(): Promise<void> {
     return Promise.reject(new TransportFailure('tls-failed', 'WebSocket has no STARTTLS'))   // RFC 7395 §3.9
   }

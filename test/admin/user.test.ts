@@ -24,6 +24,7 @@ class Fake {
         return made
       },
       setKeys: async ({ jid }, keys) => void this.known.set(jid.toString(), { ...(this.known.get(jid.toString()) as AccountRecord), keys }),
+      count: async () => this.known.size,
       remove: async (jid: Jid) => this.known.delete(jid.toString()),
       list: async (domain, limit, after) => [...this.known.values()].map(({ jid }) => jid)
         .filter((jid) => jid.domain === domain && (after === undefined || jid.local > after)).sort((a, b) =>

@@ -40,7 +40,7 @@ describe('real-world files of Tigase 7.1', () => {
       '26 --monitoring: ignored: read /metrics on the admin listener (--admin-listen)',
       '31 sess-man/plugins-conf/amp/store-limit[L]: ignored: offline messages are kept by the server itself; see docs/options.md',
       '32 sess-man/plugins-conf/jabber:iq:register/registrations-per-second: '
-        + 'ignored: people cannot make accounts themselves; make them with starling user add',
+        + 'ignored: see --registrations-per-address and --registrations-per-day',
       '36 basic-conf/logging/java.util.logging.FileHandler.limit: '
         + 'ignored: logs go to the standard output as JSON lines; use --log-level, --log-format and --debug (2 lines)',
       '12 --comp-class-1: component muc and its lines are ignored: group chat is not part of this version',

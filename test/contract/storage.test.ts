@@ -73,6 +73,7 @@ describe.each(KINDS)('storage on %s', (kind) => {
     test('accounts are listed sorted, page by page, of one domain', async () => {
       const { accounts } = open.store
       for (const local of ['c', 'a', 'b', 'é']) await accounts.create(user(local, 'list.example'), [])
+      expect([await accounts.count('list.example'), await accounts.count('none.example')]).toEqual([4, 0])
       const first = await accounts.list('list.example', 2)
       expect(first.map(String)).toEqual(['a@list.example', 'b@list.example'])
       const rest = await accounts.list('list.example', 10, 'b')

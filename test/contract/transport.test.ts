@@ -41,6 +41,10 @@ describe.each(kinds)('transport contract: $name', ({ kind, connect, closingTag }
     expect(transport.peer.address).toBe('127.0.0.1')
   })
 
+  test('a failed login is the address\'s business; an exempt one may fail', async () => {
+    expect((await connectedSink()).transport.authFailed()).toBe(false)
+  })
+
   test('a header comes first, then elements in order, each whole (RFC 6120 §4.2)', async () => {
     const { client, sink, transport } = await connectedSink()
     client.open()

@@ -46,8 +46,8 @@ describe('the rules of negotiation', () => {
   })
 
   test('an element belongs to the feature that claims it, whether that fits now or not', () => {
-    expect(claimant(all, { name: 'address' } as RawElement)).toBe(address)
-    expect(claimant(all, { name: 'other' } as RawElement)).toBeUndefined()
+    expect(claimant(all, { name: 'address' } as RawElement, flags())).toBe(address)
+    expect(claimant(all, { name: 'other' } as RawElement, flags())).toBeUndefined()
   })
 
   test('raising flags leaves the old ones as they were', () => {

@@ -1,6 +1,9 @@
 /** A whole client door without sockets or a database: what the tests of `stream/` and `session/` stand on. */
+import { initialValues } from '../../src/config/settings.js'
 import { Credentials } from '../../src/session/credentials.js'
 import { createClientDoor } from '../../src/session/door.js'
+import { type RegistrationSettings, registrationOptions } from '../../src/session/options.js'
+import { Registration } from '../../src/session/registration.js'
 import type { SessionHandler } from '../../src/session/handler.js'
 import type { Session } from '../../src/session/session.js'
 import { Sessions } from '../../src/session/sessions.js'
@@ -69,6 +72,10 @@ export class MemoryAccounts implements Accounts {
     return this.#rows.delete(jid.toString())
   }
 
+  async count(): Promise<number> {
+    return this.#rows.size
+  }
+
   async list(): Promise<readonly Jid[]> {
     return [...this.#rows.values()].map((row) => row.jid)
   }
@@ -114,6 +121,9 @@ export const SETTINGS: StreamSettings = {
 export interface RigOptions {
   readonly settings?: Partial<StreamSettings>
   readonly extras?: string
+  /** Domains where people may register, with the most accounts they may have. */
+  readonly open?: Readonly<Record<string, number>>
+  readonly registration?: Partial<RegistrationSettings>
 }
 
 export class Rig {
@@ -124,16 +134,23 @@ export class Rig {
   readonly handler = new RecordingHandler()
   readonly sessions = new Sessions('node1')
   readonly credentials: Credentials
+  readonly registration: Registration
   readonly #settings: StreamSettings
   readonly door: Accept
 
-  constructor({ settings, extras }: RigOptions = {}) {
+  constructor({ settings, extras, open = {}, registration }: RigOptions = {}) {
     this.wheel.start()
     this.#settings = { ...SETTINGS, ...settings }
     const { clock, wheel, handler, sessions, accounts } = this
     const log = memoryLog(this.lines)
     const secret = Buffer.alloc(32, 7)
     this.credentials = new Credentials({ accounts, clock, log, secret, iterations: ITERATIONS })
+    this.registration = new Registration({
+      accounts, credentials: this.credentials, clock, log,
+      settings: { ...initialValues(registrationOptions), ...registration },
+      domains: new Map(Object.entries(open)), reserved: [parseJid('admin@im.test')],
+      exempt: (address) => address.startsWith('127.')
+    })
     this.door = createClientDoor({
       clock, log, handler, sessions,
       deadlines: wheel,
@@ -145,6 +162,7 @@ export class Rig {
       streamSettings: this.#settings,
       domains: { first: 'im.test', serves: (d) => DOMAINS.has(d), tlsRequired: () => this.#settings.vhostTlsRequired },
       authenticator: this.credentials,
+      registrar: this.registration,
       extras: () => extras ?? ''
     })
   }

@@ -242,6 +242,17 @@ describe('failures of SASL', () => {
     expect(rig.lines.filter((line) => line.event === 'auth.failed')).toHaveLength(6)
   })
 
+  test('guesses are told to the transport; when the address has had too many the stream ends (XEP-0205 §4)', async () => {
+    const { ask, wire, rig } = await scene({}, { failuresMax: 2 })
+    rig.accounts.weather = () => Promise.reject(new StorageError('no route', 'away'))
+    expect(await ask(plainAuth('alice'))).toMatch(failure('temporary-auth-failure'))
+    rig.accounts.weather = () => Promise.resolve()
+    expect(await ask(auth('FOO'))).toMatch(failure('invalid-mechanism'))
+    expect(wire.failedLogins).toBe(0)
+    expect(await ask(plainAuth('alice', 'wrong'))).toMatch(failure('not-authorized'))
+    expect(await ask(plainAuth('nosuch'))).toMatch(streamError('policy-violation'))
+  })
+
   test('L13: a response without an exchange: malformed-request (RFC 6120 §6.5.8)', async () => {
     const { ask } = await scene()
     expect(await ask(response('AAAA'))).toMatch(failure('malformed-request'))

@@ -17,6 +17,8 @@ export interface WireOptions {
   readonly secure?: boolean
   readonly canStartTls?: boolean
   readonly address?: string
+  /** Failed logins at which the address has had too many. */
+  readonly failuresMax?: number
   /** What `startTls` answers. */
   readonly tls?: () => Promise<void>
 }
@@ -30,6 +32,8 @@ export class Wire implements Transport {
   written = ''
   paused = false
   isAuthenticated = false
+  /** What `authFailed` was told. */
+  failedLogins = 0
   over = false
   ended = false
   destroyed = false
@@ -81,6 +85,11 @@ export class Wire implements Transport {
 
   authenticated(): void {
     this.isAuthenticated = true
+  }
+
+  authFailed(): boolean {
+    this.failedLogins++
+    return this.failedLogins >= (this.#options.failuresMax ?? Infinity)
   }
 
   pause(): void {

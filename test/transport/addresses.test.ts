@@ -91,6 +91,40 @@ describe('limits per address', () => {
     expect(enter('127.0.0.1')).toEqual({ refused: 'connection-limit' })
   })
 
+  describe('failed logins', () => {
+    const strict = { loginFailures: 3, loginFailuresSeconds: 600, newBurst: 100, unauthenticatedPerAddress: 100, perAddress: 100 }
+
+    test('so many of one address in the period, and its new connections are refused for as long; others are not concerned', () => {
+      const { room, enter } = limits(strict)
+      const tickets = [1, 2, 3, 4].map(() => ticketOf(enter('192.0.2.1')))
+      expect(tickets.map((ticket) => ticket.failed())).toEqual([false, false, true, true])
+      expect(enter('192.0.2.1')).toEqual({ refused: 'failed-logins' })
+      expect('ticket' in enter('192.0.2.2')).toBe(true)
+      room.clock.move(599_000)
+      expect(enter('192.0.2.1')).toEqual({ refused: 'failed-logins' })
+      room.clock.move(1_000)
+      expect('ticket' in enter('192.0.2.1')).toBe(true)
+    })
+
+    test('old ones are forgotten', () => {
+      const { room, enter } = limits(strict)
+      const ticket = ticketOf(enter('192.0.2.1'))
+      ticket.failed()
+      ticket.failed()
+      room.clock.move(600_000)
+      expect([ticket.failed(), ticket.failed(), ticket.failed()]).toEqual([false, false, true])
+    })
+
+    test('an IPv6 client is its /64; connections that do not log in themselves go on; exempt addresses are not counted', () => {
+      const { limits: all, enter } = limits({ ...strict, loginFailures: 1 })
+      expect(ticketOf(enter('2001:db8:1:2::9')).failed()).toBe(true)
+      expect(enter('2001:db8:1:2::10')).toEqual({ refused: 'failed-logins' })
+      expect('ticket' in all.admit('2001:db8:1:2::10')).toBe(true)
+      expect(ticketOf(enter('127.0.0.1')).failed()).toBe(false)
+      expect('ticket' in enter('127.0.0.1')).toBe(true)
+    })
+  })
+
   test('when too many on the node are without login the oldest of them goes', () => {
     const { limits: all, enter } = limits()
     const evicted: number[] = []

@@ -31,6 +31,8 @@ export interface FeatureHost extends OpenStream {
   readonly identity: Identity | undefined
   readonly clock: Clock
   send(text: string): void
+  /** The peer has failed to show who it is. True: its address has failed too often; end the stream. */
+  authFailed(): boolean
   /** The peer is `identity`; larger limits hold. Before the reply that says so. */
   authenticated(identity: Identity): void
   /** After `<proceed/>`: takes up TLS and raises `flags`; a new header follows. */
@@ -51,8 +53,11 @@ export interface Feature {
   readonly sets: readonly Flag[]
   /** A new stream header follows (RFC 6120 §4.3.3). */
   readonly restarts: boolean
-  /** True for elements that are this feature's business, whether they come at the right time or not. */
-  claims(element: RawElement): boolean
+  /**
+   * True for elements that are this feature's business, whether they come at the right time or not. `flags` are for those
+   * whose elements are somebody else's at another time.
+   */
+  claims(element: RawElement, flags: Flags): boolean
   /** What to say in `<stream:features/>` while the flags fit; '' for nothing. */
   offer(host: FeatureHost): string
   begin(host: FeatureHost): Negotiator
@@ -71,8 +76,8 @@ export function offers(features: readonly Feature[], host: FeatureHost): string 
   return text
 }
 
-export function claimant(features: readonly Feature[], element: RawElement): Feature | undefined {
-  return features.find((feature) => feature.claims(element))
+export function claimant(features: readonly Feature[], element: RawElement, flags: Flags): Feature | undefined {
+  return features.find((feature) => feature.claims(element, flags))
 }
 
 export function raised(flags: Flags, sets: readonly Flag[]): Flags {

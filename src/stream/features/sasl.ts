@@ -136,9 +136,10 @@ class SaslNegotiator implements Negotiator {
     this.#failures++
     host.log.info(
       { reason: failure.condition, detail: failure.message, mechanism, failures: this.#failures, stream: host.id }, 'auth.failed')
+    const refused = isGuess(failure) && host.authFailed()
     if (failure.condition !== 'aborted') await this.#pace(startedAt)
     if (!host.alive) return 'over'
-    if (this.#failures > this.#parts.tries) throw new StreamError('policy-violation', 'Too many failed logins')
+    if (refused || this.#failures > this.#parts.tries) throw new StreamError('policy-violation', 'Too many failed logins')
     host.send(`<failure xmlns='${NS_SASL}'><${failure.condition}/></failure>`)
     return 'more'
   }
@@ -151,6 +152,11 @@ class SaslNegotiator implements Negotiator {
       clock.after(wait, resolve)
     })
   }
+}
+
+// Clients that speak badly or faults of ours say nothing about who guesses passwords.
+function isGuess({ condition }: SaslFailure): boolean {
+  return condition === 'not-authorized'
 }
 
 // §6.4.2: "=" is data of no length.
