@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { xml } from '../xml/element.js'
 import type { NodeRow } from '../storage/cluster-tables.js'
+import { CommandError } from './exit-codes.js'
 import { ProbeClient, type ProbeAccount } from './probe-client.js'
 import { table } from './table.js'
 
@@ -24,11 +25,11 @@ type Cell = number | Error
 /** @returns true when every cell is green */
 export async function clusterTest(domain: string, ports: ClusterTestPorts): Promise<boolean> {
   const nodes = (await ports.nodes()).filter((node) => node.state === 'up')
-  if (nodes.length === 0) throw new Error('no node of this cluster is up')
+  if (nodes.length === 0) throw new CommandError('no node of this cluster is up')
   const [sender, receiver] = [throwAway(domain), throwAway(domain)]
-  await ports.createAccount(sender)
-  await ports.createAccount(receiver)
   try {
+    await ports.createAccount(sender)
+    await ports.createAccount(receiver)
     const cells = await exchange(nodes, sender, receiver)
     ports.print(render(nodes, cells))
     return cells.flat().every((cell) => typeof cell === 'number')

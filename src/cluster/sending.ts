@@ -27,7 +27,9 @@ export class Sending {
       return peer.route(encodeRoute(this.frames, envelope), envelope, (unsent) => this.#answer(to, unsent, FULL))
     } catch (error) {
       if (error instanceof FrameTooBig) return this.#split(peer, envelope)
-      throw error
+      if (!(error instanceof RangeError)) throw error
+      this.#answer(peer.node, envelope, TOO_BIG)       // a type, a language or a namespace that its field cannot hold
+      return true
     }
   }
 

@@ -23,6 +23,9 @@ import type { LocalSessions } from './local-sessions.js'
 import type { Shown } from './shown.js'
 import type { DeviceRecord, NodeRef, Strategy } from './strategy.js'
 
+/** Of a presence that strategies tell other nodes: a batch must fit into a frame, whatever stanzas may hold. */
+const TOLD_BYTES_MAX = 64 * 1024
+
 export interface DevicesDeps {
   readonly pipeline: Pipeline
   readonly services: Services
@@ -195,7 +198,8 @@ class SessionRecord implements DeviceRecord {
   }
 
   get presence(): string | undefined {
-    return this.#presence?.toString()
+    const presence = this.#presence
+    return (presence !== undefined && presence.inside.length > TOLD_BYTES_MAX ? presence.withChildren([]) : presence)?.toString()
   }
 }
 

@@ -38,7 +38,7 @@ export function createBinder(parts: BinderParts): Binder {
       try {
         await handler.bound(session)
       } catch (error) {
-        sessions.remove(session)
+        session.ended('stream-error')      // whoever has heard of it hears that it is gone
         throw error
       }
       return { jid, consumer: session, begin: () => session.begin() }

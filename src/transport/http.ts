@@ -153,9 +153,15 @@ export class HttpDoor {
   }
 }
 
+/** A refused peer may read its answer for so long; nobody counts its connection any more, so it must not stay. */
+const REFUSED_MS = 2_000
+
 /** An answer to an upgrade that is refused, by hand: Node gives no response object for it. */
 export function refuseUpgrade(socket: Duplex, status: number, headers: Readonly<Record<string, string>> = {}): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  const late = setTimeout(() => { socket.destroy() }, REFUSED_MS).unref()
+  socket.once('close', () => { clearTimeout(late) })
+  socket.resume()                                      // so that the peer's end is seen
   socket.end(`HTTP/1.1 ${status} ${REASONS[status] ?? 'Refused'}\r\nConnection: close\r\nContent-Length: 0\r\n${lines}\r\n`)
 }
 

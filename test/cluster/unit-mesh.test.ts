@@ -32,6 +32,23 @@ describe('two nodes', () => {
     })
   })
 
+  test('§4 a stanza whose type no frame can hold is refused to its sender, and nothing else suffers', async () => {
+    const tables = new MemoryTables()
+    const [a, b] = [make('a.example', tables), make('b.example', tables)]
+    await started(a, b)
+    await until(() => linked(a, 'b.example') && linked(b, 'a.example'))
+    const to = a.mesh.view().find((ref) => ref.name === 'b.example') ?? a.mesh.self
+    const wide = envelope(1, 'juliet@im.test')
+    expect(a.mesh.route(to, { ...wide, stanza: wide.stanza.with({ type: 'x'.repeat(70_000) }) })).toBe(true)
+    expect(a.mesh.route(to, envelope(2, 'juliet@im.test'))).toBe(true)
+    await until(() => a.arrived.answers.length === 2)
+    const verdicts = a.arrived.answers.flatMap(({ answers }) => answers.map(({ verdict }) => verdict))
+    expect(verdicts).toEqual([
+      { kind: 'reject', why: 'error', type: 'modify', condition: 'policy-violation' }, { kind: 'accept', sessions: [SESSION] }
+    ])
+    expect(b.arrived.envelopes).toHaveLength(1)
+  })
+
   test('§5 hear of a bind and of a cache that must forget', async () => {
     const tables = new MemoryTables()
     const [a, b] = [make('a.example', tables), make('b.example', tables)]
