@@ -33,5 +33,6 @@ export async function openWhenThere(settings: DatabaseSettings, { waitMs, log, c
 function outOfPatience(settings: DatabaseSettings, waitMs: number, error: StorageError): StorageError {
   const where = addressOf(settings)
   const told = error.message.startsWith(where) ? error.message : `${where}: ${error.message}`
-  return new StorageError(`${told}; waited ${waitMs / 1000} s (--db-wait): see that the database runs and that --user-db-uri is right`, 'away')
+  const todo = 'see that the database runs and that --user-db-uri is right'
+  return new StorageError(`${told}; waited ${waitMs / 1000} s (--db-wait): ${todo}`, 'away')
 }
