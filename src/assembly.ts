@@ -154,7 +154,8 @@ function clientDoor(ground: Ground, { router, accounts, credentials, doors, host
   return createClientDoor({
     streamSettings: values.stream, settings: values.session, sessions, handler: router.handler, hlc, clock, metrics,
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel,
-    authenticator: credentials, registrar: registrationOf(ground, credentials, hosts), log: logs.room('stream'), extras: () => accounts.streamFeatures(),
+    authenticator: credentials, registrar: registrationOf(ground, credentials, hosts),
+    log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',
       serves: (domain) => served.has(domain),
@@ -166,7 +167,8 @@ function clientDoor(ground: Ground, { router, accounts, credentials, doors, host
 const REGISTER_PLUGIN = 'jabber:iq:register'
 
 /** Without the plugin nobody registers, whatever the domains say. */
-function registrationOf({ settings: { values }, open, clock, logs }: Ground, credentials: Credentials, hosts: readonly Host[]): Registration {
+function registrationOf(ground: Ground, credentials: Credentials, hosts: readonly Host[]): Registration {
+  const { settings: { values }, open, clock, logs } = ground
   const { server: { plugins, register, admins }, addressLimits } = values
   const off = plugins.findLast(({ id }) => id === REGISTER_PLUGIN)?.on === false
   const exempt = Networks.of(addressLimits.exempt)

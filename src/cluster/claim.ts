@@ -11,9 +11,9 @@ import { PROTOCOL_MAX, PROTOCOL_MIN } from './frames.js'
 import { BEAT_MS, Membership } from './membership.js'
 import type { ClusterSettings } from './settings.js'
 
-/** This node may not start, or not go on. 74: a port cannot be had. 75: try again later. 78: the configuration must be changed. */
+/** This node may not start, or not go on. 75: try again later. 78: the configuration must be changed. */
 export class StartRefused extends Error {
-  constructor(readonly exitCode: 74 | 75 | 78, message: string) {
+  constructor(readonly exitCode: 75 | 78, message: string) {
     super(message)
     this.name = 'StartRefused'
   }

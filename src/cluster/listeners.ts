@@ -46,10 +46,10 @@ function bind(server: Server, address: Endpoint | undefined, log: Log): Promise<
 function cannotListen(address: Endpoint, error: NodeJS.ErrnoException): StartRefused {
   const where = `cannot listen for cluster links on ${addressText({ ...address, device: '' })}`
   switch (error.code) {
-    case 'EADDRINUSE': return new StartRefused(74, `${where} (EADDRINUSE): the port is taken; set another with --cl-comp-ports`)
+    case 'EADDRINUSE': return new StartRefused(78, `${where} (EADDRINUSE): the port is taken; set another with --cl-comp-ports`)
     case 'EADDRNOTAVAIL': case 'ENOTFOUND':
       return new StartRefused(78, `${where}: this machine has no such address; correct --cluster-listen`)
-    case 'EACCES': return new StartRefused(74, `${where} (EACCES): not permitted; set --cl-comp-ports to a port above 1023`)
-    default: return new StartRefused(74, `${where} (--cluster-listen, --cl-comp-ports): ${error.message}`)
+    case 'EACCES': return new StartRefused(78, `${where} (EACCES): not permitted; set --cl-comp-ports to a port above 1023`)
+    default: return new StartRefused(78, `${where} (--cluster-listen, --cl-comp-ports): ${error.message}`)
   }
 }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { runCli, type Actions } from '../../src/admin/cli.js'
 import { CertificateError } from '../../src/transport/certificate.js'
+import { ListenError } from '../../src/transport/listen-error.js'
 import { CommandError, errorText, exitCodeOf } from '../../src/admin/exit-codes.js'
 import { optionError } from '../../src/config/fault.js'
 import { StorageError } from '../../src/storage/store.js'
@@ -64,7 +65,8 @@ describe('commands', () => {
 describe('exit codes', () => {
   test.each([
     [new CommandError('no'), 1], [optionError('--x', 'bad'), 78], [new StorageError('x', 'away'), 75],
-    [new CertificateError('a.pem', 'x'), 78], [Object.assign(new Error('x'), { code: 'EACCES' }), 74], [new TypeError('x'), 70], ['x', 70]
+    [new CertificateError('x.pem', 'no'), 78], [new ListenError({ host: '::', port: 1, option: '--c2s-ports' }, 'x'), 78],
+    [Object.assign(new Error('x'), { code: 'EACCES' }), 74], [new TypeError('x'), 70], ['x', 70]
   ])('%s', async (error, code) => {
     expect(exitCodeOf(error)).toBe(code)
     expect((await starling('cluster nodes', error)).code).toBe(code)

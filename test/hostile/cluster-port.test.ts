@@ -74,7 +74,8 @@ function closedBy(address: string, write: (socket: Socket) => void): Promise<voi
 
 describe('before TLS', () => {
   for (const [what, bytes] of [['plain text', 'hello\r\n'], ['HTTP', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
-    ['XML', "<?xml version='1.0'?><stream:stream>"], ['random bytes', randomBytes(512)]] as readonly (readonly [string, string | Uint8Array])[]) {
+    ['XML', "<?xml version='1.0'?><stream:stream>"], ['random bytes', randomBytes(512)]] as readonly (readonly [string,
+      string | Uint8Array])[]) {
     row(`K01 ${what}: closed, one warning an address (link protocol §1)`, async () => {
       const address = `127.0.0.${++hosts}`
       await closedBy(address, (socket) => socket.write(bytes))
@@ -247,7 +248,8 @@ describe('frames that may not be', () => {
     return link
   }))
 
-  row('K14 a repeated number is dropped and acknowledged; behind a gap nothing is dispatched until it is filled (link protocol §4)', () => stranger(async (one) => {
+  row('K14 a repeated number is dropped and acknowledged; behind a gap nothing is dispatched until it is filled (link protocol §4)',
+    () => stranger(async (one) => {
     const link = await one.link()
     link.send(route(2, 'nobody@im.test'))
     const early = await linkRoundTrip(link)
@@ -281,13 +283,15 @@ describe('frames that may not be', () => {
     return stays
   }))
 
-  row('K20 a ROUTE whose stanza cannot be read is rejected, said as an error of the link, and delivered to nobody (link protocol §5)', () => stranger(async (one) => {
+  row('K20 a ROUTE whose stanza cannot be read is rejected, said as an error of the link, and delivered to nobody (link protocol §5)',
+    () => stranger(async (one) => {
     const link = await one.link()
     const frame = route(1, 'bob@im.test')
     frame.write('<', frame.indexOf('romeo@im.test/orchard'))
     link.send(frame)
     const { answers } = decodeAnswer((await frameOf(link, FRAME.ANSWER)).body)
-    expect(answers.map(({ verdict }) => verdict)).toMatchObject([{ kind: 'reject', why: 'error', type: 'modify', condition: 'bad-request' }])
+    expect(answers.map(({ verdict }) => verdict)).toMatchObject([{ kind: 'reject', why: 'error', type: 'modify',
+      condition: 'bad-request' }])
     expect(stage.node.events('cluster.route.unreadable')).toMatchObject([{ level: 'error', node: one.spec.name }])
     await quiet()
     return link

@@ -69,7 +69,8 @@ export class Inbox {
         this.#watchers.delete(watch)
         act()
       }
-      const failed = (why: string): void => settle(() => { reject(new Error(`${what} did not come: ${why}; heard ${this.text.slice(-1500)}`)) })
+      const failed = (why: string): void =>
+        settle(() => { reject(new Error(`${what} did not come: ${why}; heard ${this.text.slice(-1500)}`)) })
       const watch = (): void => {
         const found = look()
         if (found !== undefined) settle(() => { resolve(found) })

@@ -15,7 +15,8 @@ const tally = new Tally('bytes and outcomes')
 beforeAll(async () => { stage = await Stage.set({}) }, 60_000)
 afterAll(() => stage.clear())
 
-describe.each([['XML', XML_ROWS], ['streams', STREAM_ROWS], ['stanzas', STANZA_ROWS], ['addresses', JID_ROWS], ['logins', SASL_ROWS]])('%s', (_title, rows) => {
+describe.each([['XML', XML_ROWS], ['streams', STREAM_ROWS], ['stanzas', STANZA_ROWS], ['addresses', JID_ROWS], ['logins',
+  SASL_ROWS]])('%s', (_title, rows) => {
   for (const row of rows) {
     for (const form of row.forms) {
       for (const one of row.cases) {

@@ -91,7 +91,8 @@ async function stanzaError(wanted: Wanted<'XE'>, { wire, jid }: Hostile): Promis
   await roundTrip(wire)
   expect(wire.inbox.elements.map(String)).toEqual([])
   const child = error.getChild('error')
-  expect({ type: child?.attrs['type'] as unknown, conditions: child?.getChildElements().filter((e) => e.getNS() === STANZA_ERRORS && e.name !== 'text').map((e) => e.name) })
+  expect({ type: child?.attrs['type'] as unknown, conditions: child?.getChildElements().filter((e) => e.getNS() === STANZA_ERRORS
+    && e.name !== 'text').map((e) => e.name) })
     .toEqual({ type: wanted.type, conditions: [wanted.condition] })
   expect(error.attrs['id']).toBe(wanted.id ?? 'x')
   if (error.attrs['to'] !== undefined) expect(error.attrs['to']).toBe(jid)
@@ -150,7 +151,8 @@ export async function logged({ wanted, hostile: { wire, jid }, lines, also = [] 
   const { streamIds } = wire.inbox
   const own = (line: LogLine): boolean => streamIds.includes(String(line['stream'])) || (jid !== '' && line['jid'] === jid)
   const closing = (): LogLine | undefined => lines().find((line) => own(line) && line['event'] === 'stream.closed')
-  await eventually(() => closing() !== undefined, () => `no line for the end of ${streamIds.join(' ')}; the log says ${JSON.stringify(lines())}`)
+  await eventually(() => closing() !== undefined, () =>
+    `no line for the end of ${streamIds.join(' ')}; the log says ${JSON.stringify(lines())}`)
   const expected = [...wanted.is === 'SF' ? ['auth.failed'] : [], ...also, 'stream.closed']
   expect(lines().filter(own).map((line) => line['event'])).toEqual(expected)
   expect(closing()).toMatchObject({ ip: '127.0.0.1', room: 'stream', ...closingOf(wanted, jid, wire.form) })

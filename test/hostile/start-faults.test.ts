@@ -69,7 +69,8 @@ const schemaFrom = async (minCompatible: number): Promise<string> => {
 
 describe('the database', () => {
   refused('C09', 'a database that nobody serves: waited for, then 75', {
-    lines: () => ['--user-db=pgsql', '--user-db-uri=jdbc:postgresql://127.0.0.1:1/x?user=u&password=secret password', '--db-wait=1'], code: 75,
+    lines: () => ['--user-db=pgsql', '--user-db-uri=jdbc:postgresql://127.0.0.1:1/x?user=u&password=secret password', '--db-wait=1'],
+      code: 75,
     says: /postgresql:\/\/127\.0\.0\.1:1\/x.*ECONNREFUSED.*--db-wait.*--user-db-uri/
   })
   for (const [kind, userDb] of [['postgresql', 'pgsql'], ['mysql', 'mysql']] as const) {
@@ -104,7 +105,8 @@ describe('ports and addresses', () => {
     ['--admin-listen', () => `--admin-listen=127.0.0.1:${takenPort}`]
   ] as const) {
     refused('C05', `${option}: a port that is taken`, {
-      lines: () => [line()], code: 78, says: new RegExp(`${option}: cannot listen on 127\\.0\\.0\\.1:\\d+ \\(EADDRINUSE\\).*choose another port`)
+      lines: () => [line()], code: 78,
+      says: new RegExp(`${option}: cannot listen on 127\\.0\\.0\\.1:\\d+ \\(EADDRINUSE\\).*choose another port`)
     })
   }
   refused('C05', 'the cluster port: taken', {
@@ -116,7 +118,8 @@ describe('ports and addresses', () => {
 })
 
 describe('certificates', () => {
-  const certificate = async (days = 10, now = Date.now()): Promise<{ certificate: string, key: string }> => selfSigned({ names: ['localhost'], now, days })
+  const certificate = async (days = 10, now = Date.now()): Promise<{ certificate: string, key: string }> =>
+    selfSigned({ names: ['localhost'], now, days })
   refused('C06', 'a file that is not there', {
     lines: () => [`--tls-certificate=${join(dir, 'none.pem')}`], code: 78, says: /none\.pem: cannot be read \(ENOENT\); check the path/
   })
@@ -125,7 +128,8 @@ describe('certificates', () => {
     lines: () => [`--tls-certificate=${file('empty.pem', 'nothing\n')}`], code: 78, says: /empty\.pem: no PEM certificate in it/
   })
   refused('C06', 'a key of another certificate', {
-    lines: async () => [`--tls-certificate=${file('one.pem', (await certificate()).certificate)}`, `--tls-key=${file('two.key', (await certificate()).key)}`],
+    lines: async () => [`--tls-certificate=${file('one.pem', (await certificate()).certificate)}`,
+      `--tls-key=${file('two.key', (await certificate()).key)}`],
     code: 78, says: /one\.pem: the private key does not belong to the certificate/
   })
 })
@@ -136,7 +140,8 @@ describe('the configuration', () => {
   }
   check('C02', 'a broken escape', ['--admins=\\u12'], /init\.properties:\d+: --admins: after \\u four/)
   check('C03', 'an option that nobody knows', ['--virt-hsots=a.org'], /--virt-hsots.*did you mean --virt-hosts/)
-  check('C04', 'ports that are none', ['--c2s-ports=70000', '--http-ports=abc', '--https-ports=-1'], /--c2s-ports=70000[\s\S]*--http-ports=abc[\s\S]*--https-ports=-1/)
+  check('C04', 'ports that are none', ['--c2s-ports=70000', '--http-ports=abc', '--https-ports=-1'],
+    /--c2s-ports=70000[\s\S]*--http-ports=abc[\s\S]*--https-ports=-1/)
   check('C05', 'one port twice', ['--c2s-ports=15222', '--http-ports=15222'], /--(c2s|http)-ports.*15222/)
   check('C08', 'a domain that is none', ['--virt-hosts=a_b..c'], /--virt-hosts/)
   check('C10', 'SQLite for nodes on several machines', ['--cluster-advertise=192.0.2.7:5777'], /SQLite is a file of one machine.*--user-db/)
@@ -149,7 +154,8 @@ describe('the configuration', () => {
   })
   check('C13', 'stanzas smaller than the RFC allows', ['--c2s-stanza-bytes-max=9999'], /--c2s-stanza-bytes-max=9999.*10000|10,000/)
   check('C15', 'a loopback name in a cluster', ['--cluster-allow-loopback=false'], /loopback/)
-  check('C17', 'three faults, three lines', ['--c2s-ports=x', '--db-wait=x', '--nobody-knows=1'], /--c2s-ports=x[\s\S]*--db-wait=x[\s\S]*--nobody-knows|--nobody-knows[\s\S]*--c2s-ports=x/)
+  check('C17', 'three faults, three lines', ['--c2s-ports=x', '--db-wait=x', '--nobody-knows=1'],
+    /--c2s-ports=x[\s\S]*--db-wait=x[\s\S]*--nobody-knows|--nobody-knows[\s\S]*--c2s-ports=x/)
 
   tally.test('C01 a properties file that is not there', 'start', async () => {
     const node = await planned([])
@@ -183,7 +189,8 @@ describe('the name', () => {
     await holder.start()
     const second = await NodeProcess.plan({ ...holder.spec, dir: join(dir, 'second') })
     second.spawn()
-    expect([await second.exited(), second.output]).toEqual([75, expect.stringMatching(new RegExp(`${holder.name}.*${holder.ports.cluster}`))])
+    expect([await second.exited(), second.output]).toEqual([75,
+      expect.stringMatching(new RegExp(`${holder.name}.*${holder.ports.cluster}`))])
     expect(await fetch(`http://127.0.0.1:${holder.ports.http}/ready`).then((r) => r.ok)).toBe(true)
     await holder.kill()
   }, 60_000)

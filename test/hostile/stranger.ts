@@ -42,7 +42,8 @@ export class Stranger {
 
   get hello(): Hello {
     return {
-      protocolMin: 1, protocolMax: 1, clusterName: 'starling', name: this.spec.name, incarnation: this.life.incarnation, nonce: randomBytes(32),
+      protocolMin: 1, protocolMax: 1, clusterName: 'starling', name: this.spec.name, incarnation: this.life.incarnation,
+        nonce: randomBytes(32),
       keySource: 'rows', strategy: 'broadcast', advertise: '127.0.0.1:1', ...this.spec.hello
     }
   }

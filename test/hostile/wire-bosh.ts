@@ -59,7 +59,8 @@ class BoshWire implements Wire {
     const body = Buffer.concat([Buffer.from(`<body ${NS} rid='${this.#rid++}'${sid}${attrs}>`), inside, Buffer.from('</body>')])
     this.#open++
     const headers = { 'content-type': 'text/xml; charset=utf-8', 'content-length': body.length }
-    const sent = request({ host: '127.0.0.1', port: this.#port, path: '/http-bind', method: 'POST', agent: this.#agent, headers }, (response) => {
+    const sent = request({ host: '127.0.0.1', port: this.#port, path: '/http-bind', method: 'POST', agent: this.#agent, headers },
+      (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (piece) => { text += String(piece) })

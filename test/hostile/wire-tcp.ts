@@ -110,7 +110,8 @@ export function connected(port: number): Promise<Socket> {
 
 export function connectedTls(port: number, more: object = {}): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connectTls({ host: '127.0.0.1', port, servername: 'im.test', rejectUnauthorized: false, ...more }, () => { resolve(socket) })
+    const socket = connectTls({ host: '127.0.0.1', port, servername: 'im.test', rejectUnauthorized: false, ...more },
+      () => { resolve(socket) })
     socket.once('error', reject)
   })
 }

@@ -31,4 +31,5 @@ export function openWire(form: Form, ports: NodePorts): Promise<Wire> {
 
 /** Attributes as they stand in a tag. */
 export const written = (attrs: Readonly<Record<string, string>>): string =>
-  Object.entries(attrs).map(([name, value]) => ` ${name}='${value.replace(/&/g, '&amp;').replace(/'/g, '&apos;').replace(/</g, '&lt;')}'`).join('')
+  Object.entries(attrs).map(([name, value]) =>
+    ` ${name}='${value.replace(/&/g, '&amp;').replace(/'/g, '&apos;').replace(/</g, '&lt;')}'`).join('')

@@ -7,14 +7,16 @@ const NOT_FOUND = XE('cancel', 'remote-server-not-found')
 /** The address is right, and nobody has it. */
 const NOBODY = XE('cancel', 'service-unavailable')
 
-const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/'/g, '&apos;').replace(/"/g, '&quot;')
+const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/'/g,
+  '&apos;').replace(/"/g, '&quot;')
 const to = (address: string): Bytes => `<message{ns} id='x' to='${escaped(address)}'><body>x</body></message>`
 
 const each = (addresses: readonly string[], expect: Expect): readonly Case[] =>
   addresses.map((address) => ({ what: name(address), send: to(address), expect }))
 
 const name = (address: string): string =>
-  (address.length > 60 ? `${address.length} characters` : address.replace(/[^\x20-\x7e]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`))
+  (address.length > 60 ? `${address.length} characters` : address.replace(/[^\x20-\x7e]/gu, (c) =>
+    `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`))
 
 function row(id: string, says: string, spec: string, cases: readonly Case[], forms: readonly Form[] = FORMS): Row {
   return { id, says, spec, state: 'ON', forms, cases }
@@ -65,7 +67,8 @@ export const JID_ROWS: readonly Row[] = [
     ...each(['l·l@im.test', 'क\u094d\u200dष@im.test'], NOBODY),
     ...each(['a·b@im.test', 'a\u200db@im.test', '\u0661\u06f1@im.test'], MALFORMED)
   ]),
-  row('J25', 'wide separators separate nothing', 'RFC 7622 §3.1, §3.3.1', each(['a＠b@im.test', `${JULIET}＠im.test`, 'im.test／x'], MALFORMED)),
+  row('J25', 'wide separators separate nothing', 'RFC 7622 §3.1, §3.3.1', each(['a＠b@im.test', `${JULIET}＠im.test`, 'im.test／x'],
+    MALFORMED)),
   row('J26', 'a resource may begin with a space', 'RFC 7622 §3.5; RFC 8265 §4.2; ours', each(['bob@im.test/ x'], NOBODY)),
   row('J27', 'variation selectors and joiners are not in resources', 'RFC 8264 §4.3.3, §9.13, §8',
     each(['bob@im.test/❤\ufe0f', 'bob@im.test/\u{1f468}\u200d\u{1f469}\u200d\u{1f467}'], MALFORMED))

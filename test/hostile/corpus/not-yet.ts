@@ -1,5 +1,6 @@
 /** Rows that do not run here yet, each with its reason. A row that runs is not in this list; `corpus.test.ts` compares. */
-const range = (letter: string, ...numbers: readonly number[]): readonly string[] => numbers.map((n) => `${letter}${String(n).padStart(2, '0')}`)
+const range = (letter: string, ...numbers: readonly number[]): readonly string[] => numbers.map((n) =>
+  `${letter}${String(n).padStart(2, '0')}`)
 const from = (letter: string, first: number, last: number): readonly string[] =>
   range(letter, ...Array.from({ length: last - first + 1 }, (_, i) => first + i))
 

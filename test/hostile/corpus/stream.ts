@@ -12,7 +12,8 @@ interface HeaderParts {
   readonly more?: string
 }
 
-function header({ to = 'im.test', version = '1.0', ns = 'jabber:client', streams = 'http://etherx.jabber.org/streams', more = '' }: HeaderParts): string {
+function header({ to = 'im.test', version = '1.0', ns = 'jabber:client', streams = 'http://etherx.jabber.org/streams',
+  more = '' }: HeaderParts): string {
   return `<?xml version='1.0'?><stream:stream to='${to}' version='${version}' xml:lang='en' xmlns='${ns}' xmlns:stream='${streams}'${more}>`
 }
 
@@ -38,17 +39,22 @@ const plainAuth = Buffer.from('\0alice\0secret').toString('base64')
 
 export const STREAM_ROWS: readonly Row[] = [
   row('S01', 'a header without to is served as the first domain, and our from says so', 'RFC 6120 §4.7.2, §4.9.1.3', {
-    forms: STREAMS, cases: [{ send: without(header({}), 'to'), expect: pass(undefined, /<stream:stream [^>]*from=["']im\.test["'][\s\S]*<stream:features/) }]
+    forms: STREAMS, cases: [{ send: without(header({}), 'to'), expect: pass(undefined,
+      /<stream:stream [^>]*from=["']im\.test["'][\s\S]*<stream:features/) }]
   }),
   row('S02', 'another domain is unknown here, and our from does not repeat it', 'RFC 6120 §4.9.3.6, §4.9.1.3', {
     forms: STREAMS, cases: each({ 'other.example': header({ to: 'other.example' }) }, SE('host-unknown'))
   }),
   row('S03', 'a to that is no domain is improper', 'RFC 6120 §4.7.2; ours', {
-    cases: each({ empty: header({ to: '' }), 'a@@b': header({ to: 'a@@b' }), 'with a resource': header({ to: 'im.test/res' }) }, SE('improper-addressing'))
+    cases: each({ empty: header({ to: '' }), 'a@@b': header({ to: 'a@@b' }), 'with a resource': header({ to: 'im.test/res' }) },
+      SE('improper-addressing'))
   }),
-  row('S04', 'the stream\'s namespace must be right', 'RFC 6120 §4.8.1', { cases: each({ wrong: header({ streams: 'http://wrong/' }) }, SE('invalid-namespace')) }),
-  row('S05', 'the content\'s namespace must be known', 'RFC 6120 §4.9.3.10', { cases: each({ 'jabber:foo': header({ ns: 'jabber:foo' }) }, SE('invalid-namespace')) }),
-  row('S06', 'servers are not clients', 'RFC 6120 §4.9.3.10', { cases: each({ 'jabber:server': header({ ns: 'jabber:server' }) }, SE('invalid-namespace')) }),
+  row('S04', 'the stream\'s namespace must be right', 'RFC 6120 §4.8.1', { cases: each({ wrong: header({ streams: 'http://wrong/' }) },
+    SE('invalid-namespace')) }),
+  row('S05', 'the content\'s namespace must be known',
+    'RFC 6120 §4.9.3.10', { cases: each({ 'jabber:foo': header({ ns: 'jabber:foo' }) }, SE('invalid-namespace')) }),
+  row('S06', 'servers are not clients', 'RFC 6120 §4.9.3.10', { cases: each({ 'jabber:server': header({ ns: 'jabber:server' }) },
+    SE('invalid-namespace')) }),
   row('S07', 'a header without version is not served', 'RFC 6120 §4.7.5; ours', {
     cases: each({ 'no version': without(header({}).slice(21), 'version') }, SE('unsupported-version'))
   }),
@@ -70,7 +76,8 @@ export const STREAM_ROWS: readonly Row[] = [
   row('S14', 'another root is no stream', 'RFC 6120 §4.8.1, §4.9.3.1', {
     cases: [
       { what: 'foo', send: '<foo/>', expect: SE('invalid-namespace') },
-      { what: 'stream:foo', send: "<stream:foo xmlns:stream='http://etherx.jabber.org/streams' to='im.test' version='1.0'>", expect: SE('bad-format') }
+      { what: 'stream:foo', send: "<stream:foo xmlns:stream='http://etherx.jabber.org/streams' to='im.test' version='1.0'>",
+        expect: SE('bad-format') }
     ]
   }),
   row('S15', 'a stanza before login is not authorized', 'RFC 6120 §4.9.3.12', {
@@ -82,7 +89,8 @@ export const STREAM_ROWS: readonly Row[] = [
   row('S17', 'a login before TLS needs encryption, where TLS is required and for PLAIN everywhere', 'RFC 6120 §6.5.4', {
     cases: [
       { what: 'TLS required', send: [header({ to: 'two.test' }), scramFirst], expect: SF('encryption-required') },
-      { what: 'PLAIN', send: [header({}), `<auth xmlns='${NS_SASL}' mechanism='PLAIN'>${plainAuth}</auth>`], expect: SF('encryption-required') }
+      { what: 'PLAIN', send: [header({}), `<auth xmlns='${NS_SASL}' mechanism='PLAIN'>${plainAuth}</auth>`],
+        expect: SF('encryption-required') }
     ]
   }),
   row('S18', 'what follows <starttls/> in the clear ends the connection', 'RFC 6120 §5.4.3.1, §5.4.3.3; ours', {
@@ -99,7 +107,10 @@ export const STREAM_ROWS: readonly Row[] = [
     }]
   }),
   row('S20', 'compression is not offered', 'RFC 6120 §4.8.4; ours', {
-    state: 'PRE', forms: FORMS, cases: each({ zlib: "<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>" }, SE('unsupported-stanza-type'))
+    state: 'PRE', forms: FORMS,
+    cases: each({
+      zlib: "<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>"
+    }, SE('unsupported-stanza-type'))
   }),
   row('S23', 'an element that nobody knows is no stanza', 'RFC 6120 §4.8.4, §4.9.3.24', {
     state: 'ON', forms: FORMS, cases: each({ foo: "<foo xmlns='bar'/>" }, SE('unsupported-stanza-type'))
@@ -111,7 +122,8 @@ export const STREAM_ROWS: readonly Row[] = [
     state: 'AUTH', forms: FORMS, cases: each({ message: "<message{ns} to='{bob}'><body>x</body></message>" }, SE('not-authorized'))
   }),
   row('S26', 'a second binding is not allowed', 'RFC 6120 §7.6.2.2', {
-    state: 'ON', forms: FORMS, cases: each({ bind: `<iq{ns} type='set' id='x'><bind xmlns='${NS_BIND}'/></iq>` }, XE('cancel', 'not-allowed'))
+    state: 'ON', forms: FORMS, cases: each({ bind: `<iq{ns} type='set' id='x'><bind xmlns='${NS_BIND}'/></iq>` }, XE('cancel',
+      'not-allowed'))
   }),
   row('S32', 'a stanza has a size', 'RFC 6120 §13.12, §4.9.3.14; XEP-0205 §4.5; the number is ours', {
     state: 'ON', forms: STREAMS, cases: [
@@ -132,10 +144,12 @@ export const STREAM_ROWS: readonly Row[] = [
     }, XML('not-well-formed'))
   }),
   row('S37', 'a stanza of servers is in the wrong namespace', 'RFC 6120 §4.8.3', {
-    state: 'ON', forms: FORMS, cases: each({ message: "<message xmlns='jabber:server' to='{bob}'><body>x</body></message>" }, SE('invalid-namespace'))
+    state: 'ON', forms: FORMS, cases: each({ message: "<message xmlns='jabber:server' to='{bob}'><body>x</body></message>" },
+      SE('invalid-namespace'))
   }),
   row('S39', 'a client\'s id is not ours', 'RFC 6120 §4.7.3', {
-    cases: [{ send: header({ more: " id='x'" }), expect: pass(undefined, /<stream:stream (?![^>]*\bid=["']x["'])[^>]*\bid=["'][0-9a-f]{32}["'][\s\S]*<stream:features/) }]
+    cases: [{ send: header({ more: " id='x'" }), expect: pass(undefined,
+      /<stream:stream (?![^>]*\bid=["']x["'])[^>]*\bid=["'][0-9a-f]{32}["'][\s\S]*<stream:features/) }]
   }),
   row('S40', 'with TLS a header from another domain\'s account is refused', 'XEP-0388 §2.1', {
     forms: ['tls'], cases: each({ 'alice@other.example': header({ more: " from='alice@other.example'" }) }, SE('invalid-from'))

@@ -43,12 +43,14 @@ const SYNTAX: readonly Row[] = [
   one('X04', 'a comment is restricted', 'RFC 6120 §11.1', ['<message{ns}><!-- c --><body/></message>', RESTRICTED]),
   one('X05', 'a processing instruction is restricted', 'RFC 6120 §11.1', ['<message{ns}><?php x?></message>', RESTRICTED]),
   one('X06', 'a DTD between stanzas is restricted', 'RFC 6120 §11.1', ['<!DOCTYPE x>', RESTRICTED]),
-  one('X07', 'an entity bomb is refused at its first byte', 'RFC 6120 §11.1', [`<!DOCTYPE x [${bomb()}]><message{ns}>&e9;</message>`, RESTRICTED]),
+  one('X07', 'an entity bomb is refused at its first byte', 'RFC 6120 §11.1', [`<!DOCTYPE x [${bomb()}]><message{ns}>&e9;</message>`,
+    RESTRICTED]),
   row('X08', 'external entities are refused, and nothing is opened or asked', 'RFC 6120 §11.1', each({
     file: '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><message{ns}><body>&e;</body></message>',
     http: '<!DOCTYPE x SYSTEM "http://127.0.0.1:{trap}/x.dtd"><message{ns}/>'
   }, { expect: RESTRICTED }), {}),
-  one('X09', 'CDATA is allowed and arrives as escaped text', 'RFC 6120 §11.1', [text('<![CDATA[<b>&]]>'), pass(/<body>&lt;b&gt;&amp;<\/body>/)]),
+  one('X09', 'CDATA is allowed and arrives as escaped text', 'RFC 6120 §11.1', [text('<![CDATA[<b>&]]>'),
+    pass(/<body>&lt;b&gt;&amp;<\/body>/)]),
   one('X10', 'an attribute given twice is not well-formed', 'RFC 6120 §11.3', ["<message{ns} to='a@im.test' to='b@im.test'/>", MALFORMED]),
   one('X11', 'a prefix that nobody declared is not well-formed', 'RFC 6120 §11.3', ['<x:foo/>', MALFORMED]),
   row('X12', 'the names xml and xmlns cannot be rebound', 'RFC 6120 §11.3; XML Names §3', each({
@@ -69,7 +71,8 @@ const SYNTAX: readonly Row[] = [
   one('X40', 'a second declaration is not well-formed', 'RFC 6120 §11.3', ["<?xml version='1.0'?>", MALFORMED,
     { forms: STREAMS }]),
   one('X41', ']]> in text is not well-formed', 'RFC 6120 §11.3; XML 1.0 §2.4', [text(']]>'), MALFORMED]),
-  one('X42', 'the stream\'s end tag inside a stanza is not well-formed', 'RFC 6120 §11.3', ["<message{ns} to='{bob}'></stream:stream>", MALFORMED]),
+  one('X42', 'the stream\'s end tag inside a stanza is not well-formed', 'RFC 6120 §11.3', ["<message{ns} to='{bob}'></stream:stream>",
+    MALFORMED]),
   one('X45', 'two prefixes of one namespace make two attributes of one name', 'XML Names §6.3',
     ["<message{ns}><x xmlns:a='urn:x' xmlns:b='urn:x' a:k='1' b:k='2'/></message>", MALFORMED])
 ]
@@ -100,7 +103,8 @@ const ENCODINGS: readonly Row[] = [
     [header("<?xml version='1.0' encoding='ISO-8859-1'?>"), ENCODING, RAW_STREAM]),
   one('X29', 'XML 1.1 is not well-formed', 'RFC 6120 §11.8; ours', [header("<?xml version='1.1'?>"), MALFORMED, RAW_STREAM]),
   one('X46', 'U+FEFF within a body stays where it is', 'RFC 6120 §11.6', [text('\ufeffa\ufeffb'), pass(/<body>\ufeffa\ufeffb<\/body>/)]),
-  one('X47', 'standalone is ignored', 'RFC 6120 §11.5; ours', [header("<?xml version='1.0' standalone='no'?>"), pass(undefined, /<stream:features/), RAW_STREAM])
+  one('X47', 'standalone is ignored', 'RFC 6120 §11.5; ours', [header("<?xml version='1.0' standalone='no'?>"), pass(undefined,
+    /<stream:features/), RAW_STREAM])
 ]
 
 const LIMITS: readonly Row[] = [
@@ -126,7 +130,8 @@ const NAMES: readonly Row[] = [
     { what: 'a rebinding', send: "<message{ns} to='{bob}'><x xmlns='urn:x' xmlns:stream='urn:x'/></message>", expect: pass(/urn:x/) }
   ], {}),
   one('X39', 'elements of streams inside a stanza are not acceptable', 'RFC 6120 §8.4; ours', [
-    "<message{ns} to='{bob}' id='x'><stream:stream xmlns:stream='http://etherx.jabber.org/streams'/></message>", XE('modify', 'not-acceptable')]),
+    "<message{ns} to='{bob}' id='x'><stream:stream xmlns:stream='http://etherx.jabber.org/streams'/></message>", XE('modify',
+      'not-acceptable')]),
   one('X43', 'a line break in an address makes it malformed', 'RFC 6120 §8.3.3.8; RFC 7622 §3.2',
     ["<message{ns} to='bob@im.test&#10;x' id='x'/>", XE('modify', 'jid-malformed', { from: 'im.test' })]),
   row('X44', 'a namespace with white space is another namespace', 'RFC 6120 §4.8.4', each({
