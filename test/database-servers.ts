@@ -179,7 +179,9 @@ export function signalServer(pid: number, signal: NodeJS.Signals): void {
 
 /** A signal is only a wish: resolves when every thread of every process stands still, or when none does. */
 export async function stands(pid: number, still: boolean): Promise<void> {
-  while ([pid, ...childrenOf(pid)].flatMap(threadStates).some((state) => (state === 'T') !== still)) await sleep(5)
+  // One that ended while its parent stood still waits for it, and is neither.
+  const states = (): string[] => [pid, ...childrenOf(pid)].flatMap(threadStates).filter((state) => state !== 'Z' && state !== 'X')
+  while (states().some((state) => (state === 'T') !== still)) await sleep(5)
 }
 
 function threadStates(pid: number): string[] {
