@@ -1,5 +1,5 @@
 /** A whole client door without sockets or a database: what the tests of `stream/` and `session/` stand on. */
-import { initialValues } from '../../src/config/settings.js'
+import { valuesOf } from '../config/values-of.js'
 import { Credentials } from '../../src/session/credentials.js'
 import { createClientDoor } from '../../src/session/door.js'
 import { type RegistrationSettings, registrationOptions } from '../../src/session/options.js'
@@ -147,7 +147,7 @@ export class Rig {
     this.credentials = new Credentials({ accounts, clock, log, secret, iterations: ITERATIONS })
     this.registration = new Registration({
       accounts, credentials: this.credentials, clock, log,
-      settings: { ...initialValues(registrationOptions), ...registration },
+      settings: { ...valuesOf(registrationOptions), ...registration },
       domains: new Map(Object.entries(open)), reserved: [parseJid('admin@im.test')],
       exempt: (address) => address.startsWith('127.')
     })
