@@ -26,6 +26,7 @@ import type { Logs } from './telemetry/pino-log.js'
 import { loadCertificate } from './transport/certificate.js'
 import { ClientDoors } from './transport/doors.js'
 import { Networks } from './transport/networks.js'
+import { NewAccounts } from './transport/new-accounts.js'
 import type { Accept } from './transport/transport.js'
 import type { HybridClock } from './xmpp/hlc.js'
 import { JidCache, parseJid } from './xmpp/jid.js'
@@ -168,13 +169,13 @@ const REGISTER_PLUGIN = 'jabber:iq:register'
 
 /** Without the plugin nobody registers, whatever the domains say. */
 function registrationOf(ground: Ground, credentials: Credentials, hosts: readonly Host[]): Registration {
-  const { settings: { values }, open, clock, logs } = ground
-  const { server: { plugins, register, admins }, addressLimits } = values
+  const { settings, open, clock, logs } = ground
+  const { server: { plugins, register, admins }, addressLimits } = settings.values
   const off = plugins.findLast(({ id }) => id === REGISTER_PLUGIN)?.on === false
-  const exempt = Networks.of(addressLimits.exempt)
+  const allowed = off ? [] : hosts.filter((host) => host.register ?? register)
   return new Registration({
-    accounts: open.store.accounts, credentials, clock, settings: values.registration, log: logs.room('session'),
-    domains: new Map(hosts.filter((host) => !off && (host.register ?? register)).map(({ domain, maxUsers = 0 }) => [domain, maxUsers])),
-    reserved: admins.map(parseJid), exempt: (address) => exempt.has(address)
+    accounts: open.store.accounts, credentials, log: logs.room('session'), reserved: admins.map(parseJid),
+    limits: new NewAccounts(addressLimits, Networks.of(addressLimits.exempt), clock),
+    domains: new Map(allowed.map(({ domain, maxUsers = 0 }) => [domain, maxUsers]))
   })
 }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { clusterOptions } from './cluster/options.js'
 import type { Section } from './config/generate.js'
 import { allGroups, readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
-import { registrationOptions, sessionOptions } from './session/options.js'
+import { sessionOptions } from './session/options.js'
 import { streamOptions } from './stream/options.js'
 import { addressLimitOptions, doorOptions, httpLimitOptions, streamLimitOptions, tlsOptions } from './transport/options.js'
 
@@ -16,7 +16,6 @@ export const GROUPS = {
   tls: tlsOptions,
   stream: streamOptions,
   session: sessionOptions,
-  registration: registrationOptions,
   streamLimits: streamLimitOptions,
   addressLimits: addressLimitOptions,
   httpLimits: httpLimitOptions
@@ -30,7 +29,6 @@ const TITLES: Readonly<Record<keyof ReturnType<typeof allGroups<typeof GROUPS>>,
   tls: 'Certificates',
   stream: 'Streams and login',
   session: 'Sessions',
-  registration: 'Registration',
   streamLimits: 'Limits of one connection',
   addressLimits: 'Limits of all connections',
   httpLimits: 'HTTP, WebSocket and BOSH'

@@ -9,12 +9,3 @@ export const sessionOptions = options({
     'Rounds of hashing for passwords that are set from now on (RFC 7677 asks for 4096 or more).')
 })
 export type SessionSettings = Values<typeof sessionOptions>
-
-/** Registration before login; whether a domain has it is said by `--vhost-register-enabled` and `--virt-hosts`. */
-export const registrationOptions = options({
-  registrationsPerAddress: integer('--registrations-per-address', 1, 1, 1_000_000,
-    'Accounts that one address (IPv6: one /64) may make at a node in an hour; --limits-exempt is not counted.'),
-  registrationsPerDay: integer('--registrations-per-day', 50, 1, 1_000_000,
-    'Accounts that all may make at a node in a day: who has many addresses is stopped too; --limits-exempt is not counted.')
-})
-export type RegistrationSettings = Values<typeof registrationOptions>

@@ -4,14 +4,16 @@
  */
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
 import type { Ticket } from './bounds.js'
-import { FailedLogins } from './failed-logins.js'
 import { countedAs } from './networks.js'
 import type { Networks } from './networks.js'
 import type { AddressLimitSettings } from './options.js'
+import { PeriodCounts } from './period-counts.js'
 import type { Timed, Wheel } from './wheel.js'
 
 /** Counts of addresses that are idle are thrown away this often. */
 const SWEEP_MS = 10_000
+/** Addresses with failed logins, some megabytes; beyond, new ones are not counted until others are forgotten. */
+const FAILED_MAX = 50_000
 
 interface Counts {
   total: number
@@ -40,7 +42,7 @@ export class AddressLimits implements Timed {
   readonly #exempt: Networks
   readonly #wheel: Wheel
   readonly #counts = new Map<string, Counts>()
-  readonly #failedLogins: FailedLogins
+  readonly #failedLogins: PeriodCounts
   /** Oldest first; what to do when room is needed. */
   readonly #unauthenticated = new Set<() => void>()
   #total = 0
@@ -49,7 +51,7 @@ export class AddressLimits implements Timed {
     this.#settings = settings
     this.#exempt = exempt
     this.#wheel = wheel
-    this.#failedLogins = new FailedLogins(settings)
+    this.#failedLogins = new PeriodCounts(settings.loginFailuresSeconds * 1_000)
     wheel.look(this, wheel.now() + SWEEP_MS)
   }
 
@@ -59,9 +61,7 @@ export class AddressLimits implements Timed {
   admit(address: string, { evict, paid = false }: Asking = {}): Admission {
     if (this.#total >= this.#settings.connectionsMax) return { refused: 'connection-limit' }
     const key = this.#exempt.has(address) ? undefined : countedAs(address)
-    if (key !== undefined && evict !== undefined && this.#failedLogins.isRefused(key, this.#wheel.now())) {
-      return { refused: 'failed-logins' }
-    }
+    if (key !== undefined && evict !== undefined && this.#isRefused(key)) return { refused: 'failed-logins' }
     const counts = key === undefined ? undefined : this.#countsOf(key)
     const refused = counts && this.#refusal(counts, evict !== undefined, paid)
     if (refused !== undefined) return { refused }
@@ -78,8 +78,18 @@ export class AddressLimits implements Timed {
     return now + SWEEP_MS
   }
 
+  #isRefused(key: string): boolean {
+    return this.#failedLogins.of(key, this.#wheel.now()) >= this.#settings.loginFailures
+  }
+
+  // Whoever fails once too often is refused for a whole period from then on.
   #failed(key: string | undefined): boolean {
-    return key !== undefined && this.#failedLogins.note(key, this.#wheel.now())
+    if (key === undefined) return false
+    const now = this.#wheel.now()
+    if (this.#failedLogins.size >= FAILED_MAX && this.#failedLogins.of(key, now) === 0) return false
+    const failures = this.#failedLogins.add(key, now)
+    if (failures === this.#settings.loginFailures) this.#failedLogins.extend(key, now)
+    return failures >= this.#settings.loginFailures
   }
 
   #refusal(counts: Counts, logsIn: boolean, paid: boolean): ConnectionRefusedReason | undefined {

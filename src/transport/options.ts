@@ -87,8 +87,12 @@ export const addressLimitOptions = options({
     'Failed logins of one address within --login-failures-seconds; then it may not connect for as long: people err less, guessers more.'),
   loginFailuresSeconds: seconds('--login-failures-seconds', 600, 1, 86_400,
     'How long failed logins of an address are counted, and how long it is refused after too many.'),
+  registrationsPerAddress: integer('--registrations-per-address', 1, 1, 1_000_000,
+    'Accounts that one address may make itself at a node in an hour, where that is allowed: a household needs few, a spammer many.'),
+  registrationsPerDay: integer('--registrations-per-day', 50, 1, 1_000_000,
+    'Accounts that all addresses together may make themselves at a node in a day: it stops those who have many addresses.'),
   exempt: networks('--limits-exempt', ['127.0.0.0/8', '::1/128'],
-    'Addresses or networks that no limit per address counts; none for nobody.')
+    'Addresses or networks whose connections, failed logins and registrations are not counted; none for nobody.')
 })
 
 /** HTTP, WebSocket and BOSH. */

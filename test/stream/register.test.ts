@@ -34,7 +34,8 @@ describe('where the domain is open', () => {
     expect(fields).toMatch(/^<iq type='result' from='im\.test' id='r'><query xmlns='jabber:iq:register'><instructions>[^<]+<\/instructions>/)
     expect(fields).toContain('<username/><password/></query></iq>')
     expect(await ask(wish('Bill'))).toBe("<iq type='result' id='r'/>")
-    expect(rig.lines.filter(({ event }) => event === 'account.registered').map(({ fields: { account } }) => account)).toEqual(['bill@im.test'])
+    const made = rig.lines.filter(({ event }) => event === 'account.registered')
+    expect(made.map(({ fields }) => fields['account'])).toEqual(['bill@im.test'])
     wire.says(plainAuth('bill', 'pencil'))
     await wire.until(/<success/)
     expect(JSON.stringify(rig.lines)).not.toContain('pencil')
@@ -138,7 +139,7 @@ describe('without TLS', () => {
 })
 
 describe('where it is off', () => {
-  test.each([['get', iq('get')], ['set', wish('bill')]])('Q32: %s: service-unavailable, and no offer (XEP-0077 §3.1)', async (_type, text) => {
+  test.each([['get', iq('get')], ['set', wish('bill')]])('Q32: %s: service-unavailable, no offer (XEP-0077 §3.1)', async (_, text) => {
     const { rig, features, ask } = scene({ open: { 'other.test': 0 } })
     expect(features).not.toContain(OFFER)
     expect(await ask(text)).toMatch(refusal('cancel', 'service-unavailable'))

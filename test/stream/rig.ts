@@ -2,7 +2,6 @@
 import { valuesOf } from '../config/values-of.js'
 import { Credentials } from '../../src/session/credentials.js'
 import { createClientDoor } from '../../src/session/door.js'
-import { type RegistrationSettings, registrationOptions } from '../../src/session/options.js'
 import { Registration } from '../../src/session/registration.js'
 import type { SessionHandler } from '../../src/session/handler.js'
 import type { Session } from '../../src/session/session.js'
@@ -12,6 +11,9 @@ import type { StreamSettings } from '../../src/stream/options.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
 import type { Accept } from '../../src/transport/transport.js'
+import { Networks } from '../../src/transport/networks.js'
+import { NewAccounts } from '../../src/transport/new-accounts.js'
+import { type AddressLimitSettings, addressLimitOptions } from '../../src/transport/options.js'
 import { Wheel } from '../../src/transport/wheel.js'
 import { HybridClock } from '../../src/xmpp/hlc.js'
 import { type Jid, JidCache, parseJid } from '../../src/xmpp/jid.js'
@@ -123,7 +125,7 @@ export interface RigOptions {
   readonly extras?: string
   /** Domains where people may register, with the most accounts they may have. */
   readonly open?: Readonly<Record<string, number>>
-  readonly registration?: Partial<RegistrationSettings>
+  readonly registration?: Partial<AddressLimitSettings>
 }
 
 export class Rig {
@@ -146,10 +148,9 @@ export class Rig {
     const secret = Buffer.alloc(32, 7)
     this.credentials = new Credentials({ accounts, clock, log, secret, iterations: ITERATIONS })
     this.registration = new Registration({
-      accounts, credentials: this.credentials, clock, log,
-      settings: { ...valuesOf(registrationOptions), ...registration },
-      domains: new Map(Object.entries(open)), reserved: [parseJid('admin@im.test')],
-      exempt: (address) => address.startsWith('127.')
+      accounts, credentials: this.credentials, log,
+      limits: new NewAccounts({ ...valuesOf(addressLimitOptions), ...registration }, Networks.of(['127.0.0.0/8']), clock),
+      domains: new Map(Object.entries(open)), reserved: [parseJid('admin@im.test')]
     })
     this.door = createClientDoor({
       clock, log, handler, sessions,
