@@ -14,6 +14,8 @@ export const shared = {
   globalSetup: '<rootDir>/test/global-setup.js',
   globalTeardown: '<rootDir>/test/global-teardown.js',
   reporters: ['default', '<rootDir>/test/summary-reporter.cjs'],
+  // Most process tests wait; more at once than cores would make them wait for each other.
+  maxWorkers: 2,
   testTimeout: 15_000
 }
 
