@@ -2,9 +2,7 @@
  * One node's life: the rooms are assembled (`assembly.ts`), started in order, stopped in reverse. Several nodes may live in
  * one process.
  */
-import { mkdirSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
-import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { assemble, type Assembly } from './assembly.js'
 import { aloneMesh } from './cluster/alone.js'
@@ -118,7 +116,6 @@ export class Server {
 
   async #openStore(): Promise<OpenStore> {
     const { settings: { database }, logs } = this.#parts
-    if (database.kind === 'sqlite') mkdirSync(dirname(database.file), { recursive: true })
     const patience = {
       waitMs: database.waitSeconds * 1000, log: logs.room('storage'), clock: this.#clock, stopped: () => this.#stopping
     }

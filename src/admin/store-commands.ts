@@ -1,8 +1,6 @@
 /**
  * Commands that work on the database alone: opens it by the settings of the node, does one thing, closes it.
  */
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { DatabaseSettings } from '../config/database.js'
 import { parseJid } from '../xmpp/jid.js'
@@ -29,7 +27,6 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 async function withStore<T>(settings: CommandSettings, work: (open: OpenStore) => Promise<T>): Promise<T> {
   const { database } = settings
-  if (database.kind === 'sqlite') mkdirSync(dirname(database.file), { recursive: true })
   const logs = createLogs({ level: 'warn', format: 'text', destination: process.stderr })
   const open = await openStore(database, logs.room('storage'))
   try {

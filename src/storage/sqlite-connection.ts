@@ -2,7 +2,7 @@
  * The main thread's end of a SQLite connection: requests to `sqlite-worker`, answered in order. The thread keeps the
  * process alive only while an answer is due.
  */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
@@ -64,7 +64,7 @@ export class SqliteConnection {
 
   /** Makes the file and its folder when missing: both hold keys, so the folder is its owner's alone. */
   static async open(settings: WorkerSettings): Promise<SqliteConnection> {
-    makeFolder(settings.file)
+    makeFolderOf(settings.file)
     const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { workerData: settings })
     const ready = await new Promise<Ready>((resolve, reject) => {
       worker.once('message', resolve)
@@ -130,10 +130,22 @@ export class SqliteConnection {
   }
 }
 
-function makeFolder(file: string): void {
+function makeFolderOf(file: string): void {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(file))
   } catch (error) {
     throw troubleError(error instanceof Error ? error.message : String(error), 'SQLITE_CANTOPEN')
+  }
+}
+
+/** Step by step: Node's own recursive form never ends where a folder cannot be made in one that says so late, such as /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // somebody who starts at the same moment was faster
+    if (!existsSync(folder)) throw error
   }
 }
