@@ -28,13 +28,3 @@ export function parsePriority(texts: readonly string[]): number | undefined {
   const priority = Number(text)
   return priority >= -128 && priority <= 127 ? priority : undefined
 }
-
-export const SHOW_VALUES = ['away', 'chat', 'dnd', 'xa'] as const
-export type Show = (typeof SHOW_VALUES)[number]
-
-/** RFC 6121 §4.7.2.1: the text of all show elements; none means plainly available. */
-export function parseShow(texts: readonly string[]): Show | '' | undefined {
-  const [text, ...more] = texts
-  if (text === undefined) return ''
-  return more.length > 0 ? undefined : SHOW_VALUES.find((show) => show === text.trim())
-}

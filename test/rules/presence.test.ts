@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { isSubscriptionType, parsePriority, parseShow, presenceType } from '../../src/rules/presence.js'
+import { isSubscriptionType, parsePriority, presenceType } from '../../src/rules/presence.js'
 
 test('T08: types of presence (RFC 6121 §4.7.1)', () => {
   expect(presenceType('')).toBe('available')
@@ -13,9 +13,4 @@ test('T08: types of presence (RFC 6121 §4.7.1)', () => {
 test('T09: a priority is one integer from -128 to 127 (RFC 6121 §4.7.2.3)', () => {
   expect([[], ['0'], ['-128'], ['127'], [' 5\n'], ['+1']].map(parsePriority)).toEqual([0, 0, -128, 127, 5, 1])
   for (const bad of [['200'], ['-129'], ['abc'], ['1', '2'], [''], ['1.5'], ['1e1'], ['0x1']]) expect(parsePriority(bad)).toBeUndefined()
-})
-
-test('show has four values (RFC 6121 §4.7.2.1)', () => {
-  expect([[], ['away'], ['chat'], ['dnd'], ['xa']].map(parseShow)).toEqual(['', 'away', 'chat', 'dnd', 'xa'])
-  for (const bad of [['online'], ['away', 'xa'], ['']]) expect(parseShow(bad)).toBeUndefined()
 })
