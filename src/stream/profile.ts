@@ -9,6 +9,7 @@ import type { Feature } from './features/feature.js'
 import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
 import { legacySession } from './features/session.js'
+import { streamManagement } from './features/sm.js'
 import { starttls } from './features/starttls.js'
 import type { StreamSettings } from './options.js'
 import type { Registrar } from './registrar.js'
@@ -60,6 +61,7 @@ export function c2sProfile({ settings, domains, authenticator, registrar, binder
       }),
       register({ registrar, tlsRequired }),
       bind(binder),
+      streamManagement(binder),
       legacySession,
       advertised('extras', extras)
     ]
