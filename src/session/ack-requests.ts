@@ -15,7 +15,8 @@ export interface AckBounds {
 }
 
 export interface Asked {
-  ask(): void
+  /** @param idle nothing was written for a while */
+  ask(idle: boolean): void
   lost(): void
 }
 
@@ -40,7 +41,7 @@ export class AckRequests implements Timed {
   wrote(): void {
     this.#fresh++
     if (this.#asked) return
-    if (this.#fresh >= this.#bounds.every) this.#ask(this.#clock.now())
+    if (this.#fresh >= this.#bounds.every) this.#ask(this.#clock.now(), false)
     else if (this.#dueAt === Infinity) this.#due(this.#clock.now() + this.#bounds.idleMs)
   }
 
@@ -49,7 +50,7 @@ export class AckRequests implements Timed {
     this.#asked = false
     this.#dueAt = Infinity
     if (left === 0) this.#fresh = 0
-    else if (this.#fresh >= this.#bounds.every) this.#ask(this.#clock.now())
+    else if (this.#fresh >= this.#bounds.every) this.#ask(this.#clock.now(), false)
     else this.#due(this.#clock.now() + this.#bounds.idleMs)
   }
 
@@ -57,7 +58,7 @@ export class AckRequests implements Timed {
     if (now < this.#dueAt) return this.#dueAt
     this.#dueAt = Infinity
     if (this.#asked) this.#client.lost()
-    else this.#ask(now)
+    else this.#ask(now, true)
     return this.#dueAt
   }
 
@@ -69,11 +70,11 @@ export class AckRequests implements Timed {
     this.#deadlines.forget(this)
   }
 
-  #ask(now: number): void {
+  #ask(now: number, idle: boolean): void {
     this.#fresh = 0
     this.#asked = true
     this.#due(now + this.#bounds.answerMs)
-    this.#client.ask()
+    this.#client.ask(idle)
   }
 
   #due(at: number): void {

@@ -183,8 +183,9 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
     if (older !== undefined) this.#closeStream(older, new StreamError('conflict', 'Resumed on another connection'), 'replaced')
     const stable = this.#parts.stableLog.append({ type: 'IN', session: this.session, h })
     if (stable !== true) await stable
-    const lasted = this.#parts.resumptions.resumed(older !== undefined)
-    this.#parts.log.info({ jid: this.jid.toString(), inPlace: lasted, again: this.unacked, h }, 'session.resumed')
+    const inPlace = older !== undefined
+    this.#parts.resumptions.resumed(inPlace)
+    this.#parts.log.info({ jid: this.jid.toString(), inPlace, again: this.unacked, h }, 'session.resumed')
     return {
       jid: this.jid, consumer: this, previd, h,
       enable: (wish) => this.enable(wish),

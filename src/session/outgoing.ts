@@ -98,7 +98,7 @@ export class Outgoing {
     const { clock, deadlines, queue } = this.#parts
     this.#queue = new Unacked(start)
     this.#resumable = resumable
-    const client = { ask: () => this.#stream?.send(`<r xmlns='${NS_SM}'/>`), lost: () => this.#owner.silent() }
+    const client = { ask: (idle: boolean) => this.#ask(idle), lost: () => this.#owner.silent() }
     this.#requests = new AckRequests(client, queue, { clock, deadlines })
     for (const entry of this.#takeHeld()) void this.#keep(this.#queue, entry)
   }
@@ -212,6 +212,11 @@ export class Outgoing {
       if (!this.#write(stanza, entry.to)) this.#full = true
       this.#requests?.wrote()
     }
+  }
+
+  #ask(idle: boolean): void {
+    if (idle) this.#queue?.pack()
+    this.#stream?.send(`<r xmlns='${NS_SM}'/>`)
   }
 
   /** False: the line is full. */

@@ -73,9 +73,8 @@ export class Resumptions {
     throw this.#failure('expired', over?.handled.h)
   }
 
-  resumed(inPlace: boolean): boolean {
+  resumed(inPlace: boolean): void {
     this.#parts.resumes.add(inPlace ? 'in-place' : 'resumed')
-    return inPlace
   }
 
   ended({ session, account, jid }: ClientSession, handled: HandledPrefix): void {
