@@ -2,7 +2,7 @@
  * TLS for client connections (RFC 9325, XEP-0368): the shared secure context and the handshake of an accepted socket,
  * used alike by direct TLS, STARTTLS and HTTPS. Owns versions, suites and options.
  */
-import { constants } from 'node:crypto'
+import { constants, createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createSecureContext, TLSSocket } from 'node:tls'
 import type { SecureContext } from 'node:tls'
@@ -26,10 +26,14 @@ export interface KeyPair {
   readonly key: string
 }
 
-export function secureContextOf(pair: KeyPair): SecureContext {
+/** @param clientCa PEM: authorities whose certificates clients may show; `undefined` when none is asked for */
+export function secureContextOf(pair: KeyPair, clientCa?: string): SecureContext {
   return createSecureContext({
     cert: pair.certificate,
     key: pair.key,
+    ...(clientCa === undefined ? {} : { ca: clientCa }),
+    // A resumed session shows no certificate: it must be one of this certificate's, or channel bindings would differ
+    sessionIdContext: createHash('sha256').update(pair.certificate).digest('base64url').slice(0, SESSION_CONTEXT_LENGTH),
     minVersion: 'TLSv1.2',
     ciphers: SUITES,
     honorCipherOrder: true,
@@ -38,11 +42,16 @@ export function secureContextOf(pair: KeyPair): SecureContext {
   })
 }
 
+/** OpenSSL takes no more. */
+const SESSION_CONTEXT_LENGTH = 32
+
 export interface Handshake {
   readonly wheel: Wheel
   readonly handshakeMs: number
   /** XEP-0368 §3: the application protocols of this port; `undefined` where ALPN has no meaning (STARTTLS). */
   readonly alpn: readonly string[] | undefined
+  /** Asks for a certificate; the client may show none, and whether it is good is asked later (XEP-0178). */
+  readonly requestCert?: boolean
 }
 
 /**
@@ -51,7 +60,7 @@ export interface Handshake {
  */
 export function acceptTls(plain: Socket, context: SecureContext, how: Handshake): Promise<TLSSocket> {
   const secure = new TLSSocket(plain, {
-    isServer: true, secureContext: context, requestCert: false,
+    isServer: true, secureContext: context, requestCert: how.requestCert ?? false, rejectUnauthorized: false,
     ...(how.alpn === undefined ? {} : { ALPNProtocols: [...how.alpn] })
   })
   return new Promise((resolve, reject) => {
