@@ -12,6 +12,7 @@ const HOURS_MS = 12 * 3_600_000
 
 for (const target of TARGETS) {
   const cases = casesOf(target)
+  if (cases === 0) continue
   test(`${target.name}: ${cases} cases from seed ${SEED}`, () => {
     const began = performance.now()
     const { taken } = runCases(target, SEED, cases)

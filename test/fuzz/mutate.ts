@@ -33,7 +33,7 @@ const NUMBERS: readonly Buffer[] = [
 /** One to four changes, most of them behind `from`. */
 export function mutant(seed: Buffer, material: Material, random: Random, from = 0): Buffer {
   let bytes = seed
-  for (let left = 1 + random.below(CHANGES_MAX); left > 0; left--) {
+  for (let left = random.once(2) ? 1 : 1 + random.below(CHANGES_MAX); left > 0; left--) {
     const first = random.once(8) ? 0 : Math.min(from, bytes.length)
     bytes = change(bytes, first + random.below(bytes.length - first + 1), material, random)
   }

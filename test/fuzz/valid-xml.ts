@@ -9,7 +9,7 @@ const TEXTS = ['hello', ' ', '\n', '\t', '\r\n', '\r', '>', ']', ']]', '] ]>', '
 const CDATA = ['', 'x', '<a>', '&amp;', ']', ']]', '>', ']] >', '\r\n', '\u0085', '\u007f', '😀', '<![CDATA[']
 const BLANKS = [' ', ' ', ' ', '  ', '\n', '\t', '\r\n']
 const ROOTS = ['message', 'presence', 'iq', 'message', 'x', 'r']
-const DEPTH_MAX = 5
+const DEPTH_MAX = 4
 const CHILDREN_MAX = 3
 
 /** Names in scope. */
@@ -21,7 +21,7 @@ interface Scope {
 /** Some elements of a stream, with white space in between. */
 export function validBody(random: Random): string {
   let out = ''
-  for (let left = 1 + random.below(3); left > 0; left--) out += root(random) + (random.once(4) ? random.pick(BLANKS) : '')
+  for (let left = 1 + random.below(2); left > 0; left--) out += root(random) + (random.once(4) ? random.pick(BLANKS) : '')
   return out
 }
 
