@@ -24,11 +24,11 @@ export class TlsDoors {
 
   /** Failures are paced by the rig's clock, which goes on by itself here. */
   async open(rig: Rig, pair: KeyPair, clientCa?: string): Promise<number> {
-    const context = secureContextOf(pair, clientCa)
+    const context = secureContextOf(pair, undefined, clientCa)
     this.#timers.push(setInterval(() => rig.clock.advance(50), 1))
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       const how = { wheel: this.#room.wheel, handshakeMs: 10_000, alpn: ['xmpp-client'], requestCert: clientCa !== undefined }
-      void acceptTls(socket, context, how).then((secure) => {
+      void acceptTls(socket, () => context, how).then((secure) => {
         const origin = { address: '127.0.0.1', port: 1, secure: true, tls: new SocketFacts(secure) }
         rig.door(new TcpTransport(this.#room, { socket: secure, origin, ticket: FREE_TICKET, startTlsWith: undefined }))
       }, () => {})
