@@ -4,6 +4,7 @@
  */
 import type { XmlLimits } from '../xml/raw.js'
 import type { Log } from '../telemetry/log.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { StreamLimitSettings } from './options.js'
 import type { QueueBounds } from './write-queue.js'
 import type { TurnEnd } from './turn-end.js'
@@ -46,6 +47,7 @@ export interface TransportRoom {
   readonly turn: TurnEnd
   readonly bounds: Bounds
   readonly log: Log
+  readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
 }
 
 /** A connection's place in the counts per address. */
