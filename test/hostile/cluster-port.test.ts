@@ -52,7 +52,7 @@ async function stranger(play: (one: Stranger) => Promise<RawLink | void>, more: 
 }
 
 const refusals = (address: string): readonly LogLine[] =>
-  stage.node.events('cluster.link.refused').filter((line) => String(line['address']).includes(address))
+  stage.node.events('cluster.link.refused').filter((line) => String(line['ip']).includes(address))
 
 /** One warning with that reason, from that address. */
 async function warned(address: string, reason: string | undefined): Promise<LogLine> {
