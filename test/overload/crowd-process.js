@@ -8,6 +8,8 @@ import { connect } from 'node:net'
 const NS_SASL = 'urn:ietf:params:xml:ns:xmpp-sasl'
 const NS_SM = 'urn:xmpp:sm:3'
 const LOGIN_MS = 60_000
+const HEADER = `<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' `
+  + `xmlns:stream='http://etherx.jabber.org/streams'>`
 /** A top-level element's start tag; none of the server's here holds another of its own name. */
 const START = /<(stream:stream|stream:features|stream:error|message|presence|iq|challenge|success|failure|proceed|enabled|resumed|failed|a|r)\b([^>]*?)(\/?)>/g
 
@@ -60,8 +62,7 @@ class Client {
   }
 
   open() {
-    this.write(`<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' `
-      + `xmlns:stream='http://etherx.jabber.org/streams'>`)
+    this.write(HEADER)
     return this.next((e) => e.name === 'stream:features')
   }
 
@@ -302,6 +303,23 @@ const commands = {
     return { ...percentiles(took), failures, how }
   },
   flood,
+  /** Strangers: a connection, a header, and gone. */
+  async knock({ port, perSecond, seconds }) {
+    const stopAt = performance.now() + seconds * 1000
+    const failures = {}
+    let answered = 0
+    let n = 0
+    for (const startedAt = performance.now(); performance.now() < stopAt; await pause(10)) {
+      for (; n < (performance.now() - startedAt) / 1000 * perSecond; n++) {
+        const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+        socket.on('connect', () => socket.write(HEADER))
+        socket.on('data', () => { answered++; socket.destroy() })
+        socket.on('error', (error) => { failures[error.code] = (failures[error.code] ?? 0) + 1 })
+      }
+    }
+    await pause(500)
+    return { knocked: n, answered, failures }
+  },
   stop() { flooding = 0 },
   forget() { sent.clear(); arrivals.length = 0; Object.assign(tally, { sent: 0, arrived: 0, refused: 0, doubled: 0, disordered: 0, errors: {} }) },
   tally() {

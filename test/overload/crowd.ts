@@ -50,6 +50,12 @@ export interface Tally {
   readonly closings: Readonly<Record<string, number>>
 }
 
+export interface Knocks {
+  readonly knocked: number
+  readonly answered: number
+  readonly failures: Readonly<Record<string, number>>
+}
+
 export const jidOf = ({ user, resource }: Seat): string => `${user}@localhost/${resource}`
 
 type Answered = { readonly id: number, readonly result?: unknown, readonly error?: string }
@@ -79,6 +85,10 @@ export class Crowd {
 
   login(wish: LoginWish): Promise<Logins> { return this.#call('login', wish) }
   flood(what: Flood): Promise<number> { return this.#call('flood', what) }
+  knock(what: { readonly port: number, readonly perSecond: number, readonly seconds: number }): Promise<Knocks> {
+    return this.#call('knock', what)
+  }
+
   tally(): Promise<Tally> { return this.#call('tally') }
   forget(): Promise<void> { return this.#call('forget') }
   /** `open`, `paused`, or bytes a second. */

@@ -2,6 +2,7 @@
 import { expect } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jidOf, type Seat } from './crowd.js'
+import { SlowLog } from './slow-log.js'
 import { names, seats, Stage, type Form } from './stage.js'
 
 const KIB = 1024
@@ -40,6 +41,7 @@ export async function slowReaders(form: Form): Promise<void> {
         const flood = stage.crowd.flood({ from, to, perSecond: 250 * count, seconds: form.seconds, bytes: form.bodyBytes })
         for (let second = 0; second < form.seconds; second++) {
           await sleep(1000)
+          if (second % 5 === 4) await stage.crowd.cut(to.filter((_, i) => i % 2 === 0))     // a client that reads nothing does not see that it was cut
           await back()
           await slow()
         }
@@ -49,7 +51,10 @@ export async function slowReaders(form: Form): Promise<void> {
         for (const jid of to) if (await stage.crowd.alive([jid]) > 0) await stage.crowd.read([jid], 'open')
         await back()
       },
-      recovered: async () => await stage.delivers(0, 0) && await stage.crowd.barrier(to, 1000) === count
+      recovered: async () => {
+        await back()                   // whoever was cut has seen it now
+        return await stage.delivers(0, 0) && await stage.crowd.barrier(to, 1000) === count
+      }
     })
     stage.tell(await stage.settled(2000))
     // Each may have 4 MiB on its way, and 5 MiB stored that are read when it comes back.
@@ -156,4 +161,37 @@ export async function slowDatabase(form: Form): Promise<void> {
     for (const why of Object.keys(failures)) expect(why).toContain('temporary-auth-failure')
     stage.judge(form, 150, took)
   })
+}
+
+/** The log goes into a pipe that is read at 1 kB/s, and strangers make it say 200 kB/s. */
+export async function slowDiskForLogs(form: Form): Promise<void> {
+  const log = new SlowLog()
+  const more = { stdout: log.writeEnd }
+  await onStage({ title: 'slow log: 1 kB/s, 600 lines a second written', nodes: 1, users: [], lines: ['--debug=stream'], more }, async (stage) => {
+    const port = stage.node(0).ports.c2s
+    const dropped = async (): Promise<number> =>
+      Number(/^starling_log_lines_dropped_total (\d+)/m.exec(String(await stage.node(0).admin('/metrics')))?.[1])
+    const took = await stage.play(form, {
+      async overload() {
+        log.read(KIB)
+        const knocks = await stage.crowd.knock({ port, perSecond: 300, seconds: form.seconds })
+        stage.watch.note(`strangers: ${JSON.stringify(knocks)}; lines dropped: ${await dropped()}`)
+        expect(knocks).toMatchObject({ answered: knocks.knocked, failures: {} })
+        if (form.seconds > 10) expect(await dropped()).toBeGreaterThan(0)
+      },
+      heal() {
+        log.read(Number.POSITIVE_INFINITY)
+        return Promise.resolve()
+      },
+      recovered: () => stage.delivers(0, 0)
+    })
+    const lines = await dropped()
+    const told = [...log.text.matchAll(/"lines":(\d+),"event":"log.dropped"/g)].reduce((sum, [, count]) => sum + Number(count), 0)
+    expect(told).toBe(lines)
+    for (const line of log.text.trimEnd().split('\n')) expect(() => JSON.parse(line) as unknown).not.toThrow()
+    stage.judge(form, 60, took)
+    log.read(0)
+    await stage.crowd.knock({ port, perSecond: 300, seconds: 2 })
+    expect(await stage.node(0).stop()).toBe(0)       // nobody reads, and it ends all the same
+  }).finally(() => { log.close() })
 }
