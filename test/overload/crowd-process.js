@@ -276,13 +276,14 @@ async function flood({ from, to, perSecond, seconds, bytes }) {
 }
 
 const commands = {
-  async login({ port, logins, atOnce = 50, available = true, sm = false, resume = false }) {
-    const queue = [...logins]
+  async login({ port, logins, atOnce = 50, overMs = 0, available = true, sm = false, resume = false }) {
+    const queue = logins.map((seat, i) => ({ ...seat, startAt: performance.now() + i / logins.length * overMs }))
     const took = []
     const failures = {}
     const how = {}
     const work = async () => {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        if (overMs > 0) await pause(Math.max(0, next.startAt - performance.now()))
         const jid = `${next.user}@localhost/${next.resource}`
         const client = clients.get(jid)?.closed === true ? clients.get(jid) : new Client({ port, sm, ...next })
         client.port = port

@@ -20,6 +20,8 @@ export interface LoginWish {
   readonly port: number
   readonly logins: readonly Seat[]
   readonly atOnce?: number
+  /** They begin evenly over this time. */
+  readonly overMs?: number
   readonly available?: boolean
   readonly sm?: boolean
   readonly resume?: boolean

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { jidOf, type Seat } from './crowd.js'
 import { SlowLog } from './slow-log.js'
 import { names, seats, Stage, type Form } from './stage.js'
+import { rssMb } from './watch.js'
 
 const KIB = 1024
 /** A fence takes 5 s; and so long it rests between two freezes. */
@@ -194,4 +195,46 @@ export async function slowDiskForLogs(form: Form): Promise<void> {
     await stage.crowd.knock({ port, perSecond: 300, seconds: 2 })
     expect(await stage.node(0).stop()).toBe(0)       // nobody reads, and it ends all the same
   }).finally(() => { log.close() })
+}
+
+export interface Idle {
+  readonly sessions: number
+  readonly back: number
+  /** Of any ping of the others. */
+  readonly pingMaxMs: number
+}
+
+const PER_ACCOUNT = 10
+const BACK_WITHIN_MS = 2000
+
+/** Very many who say nothing, and a part of them loses the network and comes back at once. */
+export async function manyComeBack(form: Form, { sessions, back, pingMaxMs }: Idle): Promise<void> {
+  const users = names('idle', sessions / PER_ACCOUNT)
+  const title = `${sessions} idle sessions, ${back} of them come back within 2 s`
+  await onStage({ title, nodes: 1, users }, async (stage) => {
+    const port = stage.node(0).ports.c2s
+    const all = Array.from({ length: PER_ACCOUNT }, (_, i) => users.map((user) => ({ user, resource: `r${i}` }))).flat()
+    const empty = rssMb(stage.node(0))
+    const begun = performance.now()
+    const first = await stage.crowd.login({ port, logins: all, atOnce: 100 })
+    const seconds = (performance.now() - begun) / 1000
+    expect(first.failures).toEqual({})
+    stage.watch.note(`${sessions} logins in ${seconds.toFixed(1)} s, ${(sessions / seconds).toFixed(0)} a second, p99 ${first.p99.toFixed(0)} ms`)
+    const jids = all.map(jidOf)
+    await stage.crowd.barrier(jids.slice(-back), 10_000)
+    stage.watch.note(`${((rssMb(stage.node(0)) - empty) * KIB / sessions).toFixed(1)} KiB a session`)
+    const returning = all.filter((_, i) => i % (sessions / back) === 0)
+    const took = await stage.play(form, {
+      async overload() {
+        await stage.crowd.cut(returning.map(jidOf))
+        const again = await stage.crowd.login({ port, logins: returning, atOnce: back, overMs: BACK_WITHIN_MS })
+        stage.watch.note(`${again.n} came back: p50 ${again.p50.toFixed(0)} ms, p99 ${again.p99.toFixed(0)} ms, refused ${JSON.stringify(again.failures)}`)
+        expect(again).toMatchObject({ n: back, failures: {} })
+      },
+      heal: () => Promise.resolve(),
+      recovered: async () => await stage.delivers(0, 0) && await stage.crowd.alive(jids) === sessions
+    })
+    stage.judge(form, 300, took)
+    expect(stage.watch.of(stage.node(0), 'during').canary.max).toBeLessThan(pingMaxMs)
+  })
 }
