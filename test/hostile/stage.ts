@@ -12,11 +12,14 @@ import type { LogLine, NodeProcess } from '../support/node-process.js'
 import { freePorts } from '../../src/admin/free-ports.js'
 import type { Form, State } from './corpus/row.js'
 import { NS_SASL } from './inbox.js'
+import { PINGS } from './pings.js'
 import { openWire, type Wire } from './wire.js'
 
 export const DOMAIN = 'im.test'
 export const OTHER_DOMAIN = 'two.test'
 export const PASSWORD = 'secret'
+/** Ten times what is promised: two cores may run other tests at the same time. What was measured is printed. */
+const PING_MS_MAX = 2_000
 
 export interface StageSpec {
   readonly lines?: readonly string[]
@@ -33,6 +36,8 @@ export interface Hostile {
 
 export class Stage {
   readonly canaries: TestClient[] = []
+  /** Answers that must be alike, by row and transport. */
+  readonly heard = new Map<string, string>()
   #traps = 0
   #resources = 0
   #markers = 0
@@ -88,9 +93,15 @@ export class Stage {
     return { wire, jid: await bindAndShow(wire, `r${++this.#resources}`) }
   }
 
-  /** Everybody else is served: both canaries' pings come back. */
+  /** Everybody else is served: the canaries' pings come back, from the node that is attacked and from the others. */
   async others(): Promise<void> {
-    await Promise.all(this.canaries.map((canary) => canary.ping()))
+    await Promise.all(this.canaries.map(async (canary, node) => {
+      const asked = performance.now()
+      await canary.ping()
+      const took = performance.now() - asked
+      PINGS.note(node, took)
+      if (took > PING_MS_MAX) throw new Error(`${canary.jid} waited ${Math.round(took)} ms for a ping`)
+    }))
   }
 
   /** The bytes of what `deliveredToBob` told last. */
