@@ -19,7 +19,6 @@ const REASONS: readonly (readonly [reason: string, ids: readonly string[]])[] = 
   ['a figure of speed: for the benchmarks', range('J', 19)],
   ['no wire in it: proved in the tests of the values', range('J', 22)],
   ['IQs: to be played', range('Q', 12, 34, 38)],
-  ['BOSH\'s own rules: no chapter in this runner yet', from('H', 1, 25)],
   ['WebSocket resumption', range('W', 21)],
   ['durability', range('K', 12, 13)],
   ['a node that stops reading for 15 s: proved in the tests of the cluster', range('K', 15)],
