@@ -4,7 +4,7 @@ import type { LogLine } from '../support/node-process.js'
 import { eventually, noFaultOfOurs } from './runner.js'
 import { ask, authenticate, bindAndShow, DOMAIN, greet, Stage } from './stage.js'
 import { Tally } from './tally.js'
-import { HandBosh, HTTPBIND, post, wrapperOf, type Answer, type HandSpec, type Post, type PostSpec } from './wire-http.js'
+import { HandBosh, HTTPBIND, post, type Answer, type HandSpec, type Post, type PostSpec } from './wire-http.js'
 
 const tally = new Tally('BOSH')
 let stage: Stage
@@ -122,7 +122,7 @@ describe('requests', () => {
 describe('the first request', () => {
   for (const ver of ['1.6', '']) {
     for (const rid of ['', '0', '-1', '9007199254740992', '1e9', 'x', ' 1']) {
-      row(`H05${ver === '' ? ' H19' : ''} rid='${rid}'${ver === '' ? ' without ver' : ''}: bad-request (XEP-0124 §14.1, §17.2)`,
+      row(`${ver === '' ? 'H19 as H05:' : 'H05'} rid='${rid}'${ver === '' ? ' without ver' : ''}: bad-request (XEP-0124 §14.1, §17.2)`,
         async ({ at }) => {
         const attrs = `${rid === '' ? '' : ` rid='${rid}'`}${ver === '' ? '' : ` ver='${ver}'`} to='im.test' wait='1' hold='1'`
         const answer = await answerTo({ ...at, body: body(attrs) })
@@ -208,7 +208,7 @@ describe('ids of sessions and requests', () => {
       await gone(hand, lines)
     })
 
-    row(`${name.slice(0, 3)} H19 ${name.slice(4)}, without ver: 404 (XEP-0124 §17.1)`, async ({ at }) => {
+    row(`H19 as ${name}, without ver: 404 (XEP-0124 §17.1)`, async ({ at }) => {
       const hand = await begun(at, { first: { ver: '' } })
       expect((await hand.post('', '', hand.rid + step).answer).status).toBe(404)
     })
@@ -276,7 +276,7 @@ describe('pace and order', () => {
   }
 
   for (const ver of ['1.6', '']) {
-    row(`H12${ver === '' ? ' H19' : ''} a third request where two are allowed and none is answered: policy-violation (XEP-0124 §11)`,
+    row(`${ver === '' ? 'H19 as H12:' : 'H12'} a third request where two are allowed and none is answered: policy-violation (XEP-0124 §11)`,
       async ({ at, lines }) => {
       const hand = await loggedIn(at, ver === '' ? { first: { ver } } : {})
       const posts = [...busy(hand), hand.post('', message('third'))]
@@ -308,7 +308,7 @@ describe('pace and order', () => {
     await gone(hand, lines)
   })
 
-  row('H13 H19 the same without ver: 403 (XEP-0124 §17.1)', async ({ at }) => {
+  row('H19 as H13: the same without ver: 403 (XEP-0124 §17.1)', async ({ at }) => {
     const hand = await begun(at, { first: { hold: '0', wait: '0', ver: '' } })
     await hand.ask('')
     expect((await hand.ask('')).status).toBe(403)

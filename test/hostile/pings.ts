@@ -1,4 +1,4 @@
-/** How long the canaries' pings took while bad things were sent, on the node that got them and on the others. One file of tests, one list. */
+/** How long the canaries' pings took while bad things were sent, on the node that got them and on the others. */
 
 export interface Told {
   readonly here: readonly number[]

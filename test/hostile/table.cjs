@@ -15,7 +15,8 @@ const WIDTH = 12
 
 function told(directory) {
   if (!existsSync(directory)) return []
-  return readdirSync(directory).filter((name) => name.endsWith('.tally')).map((name) => JSON.parse(readFileSync(join(directory, name), 'utf8')))
+  const names = readdirSync(directory).filter((name) => name.endsWith('.tally'))
+  return names.map((name) => JSON.parse(readFileSync(join(directory, name), 'utf8')))
 }
 
 /** Cases of one row on one ground may stand in several files. */
