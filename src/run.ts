@@ -45,6 +45,8 @@ async function serve(server: Server, logs: Logs): Promise<number> {
     // A fault of the program: said once, loudly; the process lives and its clients stay.
     logs.room('server').error({ error: reason instanceof Error ? reason.stack : String(reason) }, 'process.unhandled-rejection')
   })
+  // Sent before the node is there it must not end it, as it would by itself
+  process.on('SIGHUP', () => { void server.reload() })
   const failed = await Promise.race([server.start(), signal.then(() => undefined)])
     .then(() => Promise.race([signal.then(() => undefined), server.over]))
   process.on('SIGINT', () => process.exit(EXIT.failed))

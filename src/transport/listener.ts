@@ -4,7 +4,6 @@
  */
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
-import type { SecureContext } from 'node:tls'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
@@ -16,6 +15,7 @@ import { plainAddress } from './networks.js'
 import type { Networks } from './networks.js'
 import { readProxyHeader } from './proxy-reader.js'
 import { acceptTls } from './tls.js'
+import type { ContextOf } from './tls.js'
 import type { Wheel } from './wheel.js'
 
 export interface Door {
@@ -28,7 +28,7 @@ export interface Door {
   /** Believe a PROXY header that says that TLS ended at the proxy. */
   readonly proxyTls: boolean
   /** TLS from the first byte, with these application protocols. */
-  readonly tls: { readonly context: () => SecureContext, readonly alpn: readonly string[] } | undefined
+  readonly tls: { readonly context: ContextOf, readonly alpn: readonly string[] } | undefined
   /** Its connections log in (XMPP), so they count as unauthenticated until then. */
   readonly logsIn: boolean
 }
@@ -143,7 +143,7 @@ export class Listener {
     const { wheel, handshakeMs } = this.#room
     if (this.door.tls === undefined) return
     const { context, alpn } = this.door.tls
-    const secure = await acceptTls(socket, context(), { wheel, handshakeMs, alpn }).catch((error: unknown) => messageOf(error))
+    const secure = await acceptTls(socket, context, { wheel, handshakeMs, alpn }).catch((error: unknown) => messageOf(error))
     if (typeof secure !== 'string') { this.#onSocket(secure, { ...origin, secure: true }, ticket); return }
     ticket.release()
     this.#refuse(socket, origin, 'tls-handshake', secure)

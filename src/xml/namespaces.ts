@@ -95,7 +95,7 @@ export class Prefixes {
     for (let k = 0; k < tag.count; k++) {
       const place = tag.places[k] as Place
       if (place.colon === 0 || isDeclaration(d, place)) continue
-      const ns = this.resolve(nameText(d, place.from, place.colon))
+      const ns = this.resolve(nameText(d, place.from, place.colon)).trim()   // to some receivers' parsers blanks make no other name
       const local = nameText(d, place.colon + 1, place.to)
       for (let s = 0; s < seen.length; s += 2) {
         if (seen[s] === local && seen[s + 1] === ns) throw malformed('an attribute given twice under two prefixes')   // X45
