@@ -28,6 +28,8 @@ export interface Opinion {
   readonly forbidden: boolean
   /** It goes beyond a limit of ours. */
   readonly excessive: boolean
+  /** A namespace has blanks around its name, which saxes takes away, so that it is another one to it. */
+  readonly blanks: boolean
   /** First-level elements that are complete. */
   readonly elements: readonly Told[]
 }
@@ -80,6 +82,7 @@ class Listener {
   readonly elements: Told[] = []
   forbidden = false
   excessive = false
+  blanks = false
   closed = false
   #depth = 0
   #told: Told | undefined
@@ -141,8 +144,10 @@ class Listener {
       all++
       if (name.length > LIMIT.nameBytes / 4) this.excessive = true
       if (NO_START.test(local)) this.forbid()
-      if (uri === NS_XMLNS || name === 'xmlns') declared++
-      else if (!root || uri === '' || (uri === NS_XML && local === 'lang')) list.push(`${uri}\u0001${local}\u0006${value}`)
+      if (uri === NS_XMLNS || name === 'xmlns') {
+        declared++
+        if (value.trim() !== value) this.blanks = true
+      } else if (!root || uri === '' || (uri === NS_XML && local === 'lang')) list.push(`${uri}\u0001${local}\u0006${value}`)
     }
     if (all > LIMIT.attributes || declared > LIMIT.namespaces) this.excessive = true
     return list.length < 2 ? list.join('') : list.sort().join('\u0002')
@@ -173,8 +178,8 @@ export function secondOpinion(document: Buffer): Opinion {
   parser.on('text', (data) => { listener.text(data) })
   parser.on('cdata', (data) => { listener.cdata(data) })
   const wellFormed = wellFormedBy(parser, text, listener)
-  const { forbidden, excessive, elements } = listener
-  return { wellFormed, forbidden, excessive, elements }
+  const { forbidden, excessive, blanks, elements } = listener
+  return { wellFormed, forbidden, excessive, blanks, elements }
 }
 
 function wellFormedBy(parser: SaxesParser<{ xmlns: true }>, text: string, listener: Listener): boolean {
