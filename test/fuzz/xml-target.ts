@@ -122,7 +122,7 @@ function agree(ours: Heard, { wellFormed, forbidden, excessive, blanks, elements
 }
 
 /** What we yield before a fault stands too. */
-function sameElement(element: RawElement, other: Opinion['elements'][number] | undefined): void {
+export function sameElement(element: RawElement, other: Opinion['elements'][number] | undefined): void {
   if (other === undefined) throw new Error('we yield an element that the other does not')
   const { ns } = other
   same(element.ns.trim(), ns, 'namespaces')                       // saxes trims them
@@ -169,7 +169,7 @@ function headText({ head }: Heard): string {
 }
 
 /** Field by field. */
-function sameRaw(a: RawElement, b: RawElement): void {
+export function sameRaw(a: RawElement, b: RawElement): void {
   same(a.name, b.name, 'names')
   same(a.ns, b.ns, 'namespaces')
   same(a.size, b.size, 'sizes')
