@@ -151,7 +151,8 @@ function clientDoors(ground: Ground, { accept, strategy, router, hosts, certific
   const doors: ClientDoors = new ClientDoors({
     doors: values.doors, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
     streamLimits: { ...values.streamLimits, slowMs: values.streamLimits.slowMs + SLOW_GRACE_MS },
-    clock, log, nodeName: mesh.self.name, contextOf: (name) => certificates.contextOf(name), refused: metrics.connectionsRefused, accept,
+    clock, log, nodeName: mesh.self.name, contextOf: (name) => certificates.contextOf(name),
+    requestCert: values.tls.tlsClientCa !== '', refused: metrics.connectionsRefused, accept,
     serves: (domain) => domains.includes(domain),
     forward: (node, request) => (mesh.view().some((other) => other.name === node) ? mesh.boshTo(node, request) : undefined),
     healthy: () => health.alive, ready: () => health.ready && mesh.serving(),

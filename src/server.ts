@@ -56,6 +56,7 @@ export class Server {
     this.#health = new Health(this.#clock, (part, { state, why }) => this.#log.warn({ part, state, why }, 'health.changed'))
     this.#name = nodeName(parts.settings.values.cluster)
     this.#sessions = new Sessions(this.#name)
+    this.#metrics.logDropped.from(() => parts.logs.dropped)
     this.over = new Promise((resolve) => { this.#ended = resolve })
   }
 

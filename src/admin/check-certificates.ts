@@ -41,7 +41,7 @@ function judged(certificate: Certificate, domain: string, now: number): Finding 
   const { file, validUntil, selfMade: ownMade } = certificate
   const days = Math.floor((validUntil - now) / DAY_MS)
   if (validUntil <= now) return fail(`${file} has expired on ${new Date(validUntil).toISOString().slice(0, 10)}: renew it`)
-  const [missed] = unnamed({ fallback: certificate, byDomain: new Map([[tlsName(domain), certificate]]) })
+  const [missed] = unnamed({ byDomain: new Map([[tlsName(domain), certificate]]) })
   if (missed !== undefined) return fail(`${file} does not name ${missed}, so clients refuse it: get one that does, as ${missed}.pem`)
   if (ownMade) return warn(`${file} is self-made, so clients do not trust it: put a real one into --ssl-certs-location`)
   return days < WARN_DAYS ? warn(`${file} ends in ${days} days: renew it`) : ok(`${file}, ${days} days left`)

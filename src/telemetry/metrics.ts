@@ -57,6 +57,7 @@ export interface Metrics {
   readonly linksReady: Reading
   readonly nodes: Reading
   readonly sessions: Reading
+  readonly logDropped: Reading
   readonly certificateDays: Readings
   /** From asking another node to its answer. */
   readonly answerSeconds: Timing
@@ -107,6 +108,12 @@ class Meters {
 
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({ name, help, registers: [this.registry], collect() { this.set(read()) } })
+  }
+
+  counted(name: string, help: string): Reading {
+    let read = (): number => 0
+    this.counter(name, help, () => read())
+    return { from: (source) => void (read = source) }
   }
 
   counter(name: string, help: string, read: () => number): void {
@@ -166,6 +173,7 @@ export function createMetrics(): Metrics {
   return {
     ...stanzaMetrics(meters),
     ...clusterMetrics(meters),
+    logDropped: meters.counted('starling_log_lines_dropped_total', 'Log lines that the standard output did not take in time'),
     answerSeconds: timing,
     async text() {
       const text = await meters.registry.metrics()

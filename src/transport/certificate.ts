@@ -35,6 +35,8 @@ export interface CertificateSet {
   readonly fallback: Certificate
   /** By served domain as TLS names it (A-labels), each domain. */
   readonly byDomain: ReadonlyMap<string, Certificate>
+  /** PEM: authorities whose certificates clients may log in with; `undefined` where none is asked for. */
+  readonly clientCa: string | undefined
 }
 
 export interface CertificatePlace {
@@ -59,9 +61,10 @@ const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 export const tlsName = (domain: string): string => domainToASCII(domain) || domain
 
 /** All that an operator may put there, whether it is there or not; a change of any is a reason to load again. */
-export function certificateFiles({ tlsCertificate, tlsKey, sslCertsLocation }: TlsSettings, domains: readonly string[]): readonly string[] {
+export function certificateFiles(settings: TlsSettings, domains: readonly string[]): readonly string[] {
+  const { tlsCertificate, tlsKey, tlsClientCa, sslCertsLocation } = settings
   const inFolder = [...domains, 'default'].map((name) => join(sslCertsLocation, `${name}.pem`))
-  return [tlsCertificate, tlsKey, ...inFolder].filter((file) => file !== '')
+  return [tlsCertificate, tlsKey, tlsClientCa, ...inFolder].filter((file) => file !== '')
 }
 
 /** Rejects with `CertificateError`. One that has expired is no error: the caller judges `validUntil`. */
@@ -75,11 +78,12 @@ export async function loadCertificates(settings: TlsSettings, place: Certificate
   const [first = ''] = place.domains
   const all = own.size === place.domains.length ? own.get(first) : undefined
   const fallback = given ?? await certificateInFolder(settings, 'default', place) ?? all ?? await selfMade(place)
-  return { fallback, byDomain: new Map(place.domains.map((domain) => [tlsName(domain), own.get(domain) ?? fallback])) }
+  const byDomain = new Map(place.domains.map((domain) => [tlsName(domain), own.get(domain) ?? fallback]))
+  return { fallback, byDomain, clientCa: await authorities(settings.tlsClientCa) }
 }
 
 /** Served domains that their certificate does not name. */
-export function unnamed({ byDomain }: CertificateSet): readonly string[] {
+export function unnamed({ byDomain }: Pick<CertificateSet, 'byDomain'>): readonly string[] {
   const named = ([domain, { certificate }]: readonly [string, Certificate]): boolean =>
     new X509Certificate(certificate).checkHost(domain) !== undefined
   return [...byDomain].filter((one) => !named(one)).map(([domain]) => domain)
@@ -99,6 +103,16 @@ export async function namedCertificate({ tlsCertificate, tlsKey }: TlsSettings, 
 export async function certificateInFolder(settings: TlsSettings, name: string, place: CertificatePlace): Promise<Certificate | undefined> {
   const file = join(settings.sslCertsLocation, `${name}.pem`)
   return await exists(file) ? checked(await pairFrom(file, file, place.log), file, place) : undefined
+}
+
+async function authorities(file: string): Promise<string | undefined> {
+  if (file === '') return undefined
+  const found = (await textOf(file)).match(BLOCK)
+  if (found === null) throw new CertificateError(file, 'no PEM certificate in it')
+  for (const one of found) {
+    if (!parsed(one, file).ca) throw new CertificateError(file, 'not only certificates of authorities in it')
+  }
+  return `${found.join('\n')}\n`
 }
 
 export async function selfMade(place: CertificatePlace): Promise<Certificate> {

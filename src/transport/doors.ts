@@ -35,6 +35,8 @@ export interface DoorsParts {
   readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
   /** Asked for each handshake, so renewed certificates count at once. */
   readonly contextOf: ContextOf
+  /** Clients of XMPP are asked for a certificate; browsers are not, which would ask people. */
+  readonly requestCert?: boolean
   readonly accept: Accept
   readonly serves: BoshParts['serves']
   readonly forward: BoshParts['forward']
@@ -160,13 +162,13 @@ export class ClientDoors {
   }
 
   #listener(kind: DoorKind, host: string, port: number): Listener {
-    const { doors, streamLimits, log } = this.#parts
+    const { doors, streamLimits, log, requestCert = false } = this.#parts
     const direct = kind === 'c2s' || kind === 'c2sTls'
     const alpn = direct ? XMPP_ALPN : ['http/1.1']
     const encrypted = kind === 'c2sTls' || kind === 'https' || kind === 'ws2sTls'
     const door: Door = {
       host, port, option: OPTIONS[kind], proxied: port !== 0 && doors.proxyProtocol.includes(port), proxyTls: doors.proxyProtocolTls,
-      tls: encrypted ? { context: this.#parts.contextOf, alpn } : undefined, logsIn: direct
+      tls: encrypted ? { context: this.#parts.contextOf, alpn, requestCert: direct && requestCert } : undefined, logsIn: direct
     }
     const { wheel } = this.room
     const { handshakeMs } = streamLimits
@@ -175,8 +177,8 @@ export class ClientDoors {
   }
 
   #onStream(): OnSocket {
-    const startTlsWith = this.#parts.contextOf
-    return (socket, origin, ticket) => this.#parts.accept(new TcpTransport(this.room, { socket, origin, ticket, startTlsWith }))
+    const { contextOf: startTlsWith, requestCert = false, accept } = this.#parts
+    return (socket, origin, ticket) => accept(new TcpTransport(this.room, { socket, origin, ticket, startTlsWith, requestCert }))
   }
 
   #onHttp(kind: DoorKind): OnSocket {

@@ -22,7 +22,7 @@ let stage: Stage
 let store: OpenStore
 let hosts = 10
 const tally = new Tally('the cluster port')
-const row = (name: string, run: () => Promise<void>): void => tally.test(name, 'cluster', run, 30_000)
+const row = (name: string, run: () => Promise<void>): void => tally.test(name, 'link', run, 30_000)
 const port = (): number => stage.node.ports.cluster
 
 beforeAll(async () => {
