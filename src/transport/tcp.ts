@@ -10,6 +10,8 @@ import type { ParserSink } from '../xml/stream-parser.js'
 import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { messageOf, TransportFailure } from './failure.js'
+import { paceOf } from './pace.js'
+import type { Pace } from './pace.js'
 import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
 import { acceptTls, XMPP_ALPN } from './tls.js'
 import type { ContextOf } from './tls.js'
@@ -41,6 +43,9 @@ export class TcpTransport implements Transport, Timed {
   #sink: TransportSink | undefined
   #opened = false
   #paused = false
+  /** Too much came too fast. */
+  #resting = false
+  #pace: Pace | undefined
   #upgrading = false
   #held = false
   #parsing = false
@@ -100,6 +105,7 @@ export class TcpTransport implements Transport, Timed {
     this.#isAuthenticated = true
     this.#parser.setLimits(this.#room.bounds.after)
     this.#ticket.authenticated()
+    this.#pace = paceOf(this.#room, this.#ticket, { rest: () => this.#rest(), goOn: () => this.#goOn() })
   }
 
   authFailed(): boolean {
@@ -130,7 +136,22 @@ export class TcpTransport implements Transport, Timed {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    if (this.#held && !this.#parsing && !this.#upgrading) {
+    this.#readOn()
+  }
+
+  #rest(): void {
+    this.#resting = true
+    this.#socket.pause()
+  }
+
+  #goOn(): void {
+    this.#resting = false
+    this.#readOn()
+  }
+
+  #readOn(): void {
+    if (!this.#mayRead()) return
+    if (this.#held && !this.#parsing) {
       this.#held = false
       this.#parse(() => this.#parser.release())
     }
@@ -165,6 +186,7 @@ export class TcpTransport implements Transport, Timed {
   #data(chunk: Buffer): void {
     if (this.#deaf) return
     this.#received += chunk.length
+    this.#pace?.bytes(chunk.length)
     if (!this.#isAuthenticated && this.#received > this.#room.bounds.beforeBytes) {
       this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
     }
@@ -210,6 +232,7 @@ export class TcpTransport implements Transport, Timed {
     this.#gone = true
     this.#deaf = true
     this.#room.wheel.forget(this)
+    this.#pace?.stop()
     this.#queue.drop()
     this.#parser.discard()
     this.#ticket.release()
@@ -260,6 +283,7 @@ export class TcpTransport implements Transport, Timed {
         return this.#mayGoOn()
       },
       element: (element: RawElement) => {
+        this.#pace?.stanza(element.name)
         if (!this.#deaf) this.#sink?.element(element)
         return this.#mayGoOn()
       },
@@ -269,11 +293,11 @@ export class TcpTransport implements Transport, Timed {
   }
 
   #mayRead(): boolean {
-    return !this.#paused && !this.#upgrading
+    return !this.#paused && !this.#resting && !this.#upgrading
   }
 
   #mayGoOn(): boolean {
-    this.#held = this.#paused || this.#upgrading || this.#deaf
+    this.#held = !this.#mayRead() || this.#deaf
     return !this.#held
   }
 }
