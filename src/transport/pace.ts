@@ -1,6 +1,7 @@
 /**
  * How fast one established stream is read (XEP-0205 §4.5). Too fast never costs a client anything but time: reading rests
- * until what was taken is paid for. Owns the token buckets of one connection; the clock is asked only when one is empty.
+ * until what was taken is paid for. Owns the token buckets of one connection; the clock is asked only when one is empty, the
+ * wheel's last tick is good enough to fill them.
  */
 import type { RateBounds, Ticket, TransportRoom } from './bounds.js'
 import type { Timed, Wheel } from './wheel.js'
@@ -43,10 +44,12 @@ export class Pace implements Timed {
   readonly #stanzas: Bucket
   readonly #presences: Bucket
   readonly #iqs: Bucket
+  #filledAt: number
   #until = 0
 
   constructor(rates: RateBounds, wheel: Wheel, reader: Reader) {
     const now = wheel.now()
+    this.#filledAt = now
     this.#wheel = wheel
     this.#reader = reader
     this.#bytes = new Bucket(rates.bytes, rates.bytesBurst, now)
@@ -55,7 +58,10 @@ export class Pace implements Timed {
     this.#iqs = new Bucket(rates.iqs, rates.iqsBurst, now)
   }
 
+  /** Once for each piece that comes, before its stanzas. */
   bytes(count: number): void {
+    const now = this.#wheel.coarseNow
+    if (now > this.#filledAt) this.#refill(now)
     if ((this.#bytes.left -= count) < 0) this.#owe()
   }
 
@@ -79,15 +85,20 @@ export class Pace implements Timed {
 
   #owe(): void {
     const now = this.#wheel.now()
-    let owedMs = 0
-    for (const bucket of [this.#bytes, this.#stanzas, this.#presences, this.#iqs]) {
-      bucket.refill(now)
-      owedMs = Math.max(owedMs, bucket.owedMs)
-    }
+    this.#refill(now)
+    const owedMs = Math.max(this.#bytes.owedMs, this.#stanzas.owedMs, this.#presences.owedMs, this.#iqs.owedMs)
     if (owedMs === 0) return
     if (this.#until === 0) this.#reader.rest()
     this.#until = now + owedMs
     this.#wheel.look(this, this.#until)
+  }
+
+  #refill(now: number): void {
+    this.#filledAt = now
+    this.#bytes.refill(now)
+    this.#stanzas.refill(now)
+    this.#presences.refill(now)
+    this.#iqs.refill(now)
   }
 }
 

@@ -72,14 +72,16 @@ export const httpLimits = initialOf<HttpLimitSettings>(httpLimitOptions)
 
 export interface TestRoom extends TransportRoom {
   readonly clock: HandClock
+  /** Addresses without limits. */
+  readonly exempt: readonly string[]
   readonly log: ReturnType<typeof recordingLog>
 }
 
-export function testRoom(bounds: Partial<Bounds> = {}): TestRoom {
+export function testRoom(bounds: Partial<Bounds> = {}, exempt: readonly string[] = ['127.0.0.0/8']): TestRoom {
   const clock = new HandClock()
   const wheel = new Wheel(clock)
   wheel.start()
-  return { clock, wheel, turn: new TurnEnd(), bounds: { ...BOUNDS, ...bounds }, log: recordingLog() }
+  return { exempt, clock, wheel, turn: new TurnEnd(), bounds: { ...BOUNDS, ...bounds }, log: recordingLog() }
 }
 
 export type Seen =
