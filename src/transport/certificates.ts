@@ -192,7 +192,7 @@ function servedOf(set: CertificateSet, ticketKey: Buffer): Served {
   const resumption: Resumption = { ticketKey, group: groupOf(set) }
   const made = new Map<Certificate, SecureContext>()
   const contextOf = (certificate: Certificate): SecureContext => {
-    const context = made.get(certificate) ?? secureContextOf(certificate, resumption)
+    const context = made.get(certificate) ?? secureContextOf(certificate, resumption, set.clientCa)
     made.set(certificate, context)
     return context
   }
@@ -202,10 +202,11 @@ function servedOf(set: CertificateSet, ticketKey: Buffer): Served {
 
 /**
  * Sessions die with the certificates that they were made under: a client that resumes one is shown no certificate, and the
- * one that it remembers must be the one that tls-server-end-point (RFC 5929 §4) is computed of here.
+ * one that it remembers must be the one that tls-server-end-point (RFC 5929 §4) is computed of here. And with the
+ * authorities that its own certificate was judged by.
  */
-function groupOf({ fallback, byDomain }: CertificateSet): string {
-  const hash = createHash('sha256').update(fallback.certificate)
+function groupOf({ fallback, byDomain, clientCa = '' }: CertificateSet): string {
+  const hash = createHash('sha256').update(clientCa).update(fallback.certificate)
   for (const [domain, { certificate }] of [...byDomain].sort(([a], [b]) => (a < b ? -1 : 1))) hash.update(`\n${domain}\n${certificate}`)
   return hash.digest('base64url').slice(0, 32)
 }

@@ -35,6 +35,8 @@ export interface DoorsParts {
   readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
   /** Asked for each handshake, so renewed certificates count at once. */
   readonly contextOf: ContextOf
+  /** Clients of XMPP are asked for a certificate; browsers are not, which would ask people. */
+  readonly requestCert?: boolean
   readonly accept: Accept
   readonly serves: BoshParts['serves']
   readonly forward: BoshParts['forward']
@@ -69,7 +71,7 @@ export class ClientDoors {
   constructor(parts: DoorsParts) {
     const { clock, log, addressLimits, httpLimits, doors, nodeName, accept, serves, forward } = parts
     this.#parts = parts
-    this.room = { wheel: new Wheel(clock), turn: new TurnEnd(), bounds: boundsOf(parts.streamLimits), log }
+    this.room = { wheel: new Wheel(clock), turn: new TurnEnd(), bounds: boundsOf(parts.streamLimits), log, refused: parts.refused }
     this.limits = new AddressLimits(addressLimits, Networks.of(addressLimits.exempt), this.room.wheel)
     this.#trusted = Networks.of(doors.trustedProxies)
     this.bosh = new BoshSessions({ room: this.room, limits: httpLimits, addresses: this.limits, nodeName, accept, serves, forward })
@@ -160,13 +162,13 @@ export class ClientDoors {
   }
 
   #listener(kind: DoorKind, host: string, port: number): Listener {
-    const { doors, streamLimits, log } = this.#parts
+    const { doors, streamLimits, log, requestCert = false } = this.#parts
     const direct = kind === 'c2s' || kind === 'c2sTls'
     const alpn = direct ? XMPP_ALPN : ['http/1.1']
     const encrypted = kind === 'c2sTls' || kind === 'https' || kind === 'ws2sTls'
     const door: Door = {
       host, port, option: OPTIONS[kind], proxied: port !== 0 && doors.proxyProtocol.includes(port), proxyTls: doors.proxyProtocolTls,
-      tls: encrypted ? { context: this.#parts.contextOf, alpn } : undefined, logsIn: direct
+      tls: encrypted ? { context: this.#parts.contextOf, alpn, requestCert: direct && requestCert } : undefined, logsIn: direct
     }
     const { wheel } = this.room
     const { handshakeMs } = streamLimits
@@ -175,8 +177,8 @@ export class ClientDoors {
   }
 
   #onStream(): OnSocket {
-    const startTlsWith = this.#parts.contextOf
-    return (socket, origin, ticket) => this.#parts.accept(new TcpTransport(this.room, { socket, origin, ticket, startTlsWith }))
+    const { contextOf: startTlsWith, requestCert = false, accept } = this.#parts
+    return (socket, origin, ticket) => accept(new TcpTransport(this.room, { socket, origin, ticket, startTlsWith, requestCert }))
   }
 
   #onHttp(kind: DoorKind): OnSocket {
@@ -212,6 +214,7 @@ export class ClientDoors {
   }
 }
 
-const ADMIN_PORT = 8080
+/** When `--admin-listen` names none. */
+export const ADMIN_PORT = 8080
 /** The wheel looks a little later than a deadline. */
 const LAST_LOOK_MS = 1_000

@@ -9,6 +9,7 @@ import { StreamParser } from '../xml/stream-parser.js'
 import type { ParserSink } from '../xml/stream-parser.js'
 import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
+import { SocketFacts } from './channel-binding.js'
 import { messageOf, TransportFailure } from './failure.js'
 import { paceOf } from './pace.js'
 import type { Pace } from './pace.js'
@@ -26,6 +27,8 @@ export interface TcpParts {
   readonly ticket: Ticket
   /** What STARTTLS uses; `undefined` where it is not offered. Asked at the moment of use, so a renewed one counts. */
   readonly startTlsWith: ContextOf | undefined
+  /** Asks for the client's certificate. */
+  readonly requestCert?: boolean
 }
 
 export class TcpTransport implements Transport, Timed {
@@ -36,6 +39,7 @@ export class TcpTransport implements Transport, Timed {
   readonly #queue: WriteQueue
   readonly #parser: StreamParser
   readonly #startTlsWith: ContextOf | undefined
+  readonly #requestCert: boolean
   #socket: Socket
   #peer: PeerFacts
   /** Of the last header. */
@@ -67,6 +71,7 @@ export class TcpTransport implements Transport, Timed {
     this.#ticket = parts.ticket
     this.#socket = parts.socket
     this.#startTlsWith = parts.startTlsWith
+    this.#requestCert = parts.requestCert ?? false
     const canStartTls = parts.startTlsWith !== undefined && !parts.origin.secure
     this.#peer = { ...parts.origin, canStartTls }
     this.#queue = new WriteQueue(room.turn, room.bounds, this.#queueOwner())
@@ -243,17 +248,17 @@ export class TcpTransport implements Transport, Timed {
     const { wheel, bounds } = this.#room
     plain.off('end', this.#onEnd).off('close', this.#onClose)
     try {
-      const how = { wheel, handshakeMs: bounds.handshakeMs, alpn: XMPP_ALPN, domain: this.#domain }
+      const how = { wheel, handshakeMs: bounds.handshakeMs, alpn: XMPP_ALPN, domain: this.#domain, requestCert: this.#requestCert }
       const secure = await acceptTls(plain, contextOf, how)
       plain.off('error', this.#onError)
       this.#socket = secure
+      this.#peer = { ...this.#peer, secure: true, canStartTls: false, tls: new SocketFacts(secure) }
     } catch (error) {
       this.#break(error instanceof Error ? error : new Error(messageOf(error)))
       this.#over()
       throw error
     }
     this.#queue.use(this.#socket)
-    this.#peer = { ...this.#peer, secure: true, canStartTls: false }
     this.#headerBy = wheel.now() + bounds.headerMs
     wheel.look(this, this.#headerBy)
     this.#listen(this.#socket)

@@ -43,10 +43,12 @@ export interface Resumption {
 /** RFC 8446 §4.6.1 allows a week; a phone that was away for longer than this is not in a hurry. */
 const SESSION_SECONDS = 7_200
 
-export function secureContextOf(pair: KeyPair, resumption?: Resumption): SecureContext {
+/** @param clientCa PEM: authorities whose certificates clients may show (XEP-0178) */
+export function secureContextOf(pair: KeyPair, resumption?: Resumption, clientCa?: string): SecureContext {
   return createSecureContext({
     cert: pair.certificate,
     key: pair.key,
+    ...clientCa !== undefined && { ca: clientCa },
     minVersion: 'TLSv1.2',
     ciphers: SUITES,
     honorCipherOrder: true,
@@ -64,6 +66,8 @@ export interface Handshake {
   readonly alpn: readonly string[]
   /** What a client without SNI has said that it wants: the domain of its stream. */
   readonly domain?: string | undefined
+  /** Asks for a certificate; a client may show none, and whether it is good is asked when it logs in (XEP-0178). */
+  readonly requestCert?: boolean
 }
 
 /**
@@ -72,7 +76,8 @@ export interface Handshake {
  */
 export function acceptTls(plain: Socket, contextOf: ContextOf, how: Handshake): Promise<TLSSocket> {
   const secure = new TLSSocket(plain, {
-    isServer: true, secureContext: contextOf(how.domain), requestCert: false, ALPNProtocols: [...how.alpn],
+    isServer: true, secureContext: contextOf(how.domain), requestCert: how.requestCert ?? false, rejectUnauthorized: false,
+    ALPNProtocols: [...how.alpn],
     SNICallback: (name, done) => { done(null, contextOf(name)) }
   })
   return new Promise((resolve, reject) => {

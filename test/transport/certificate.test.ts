@@ -16,7 +16,7 @@ beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'starling-tls-')) })
 afterEach(async () => rm(dir, { recursive: true }))
 
 const place = (log = recordingLog()) => ({ dataDirectory: join(dir, 'data'), domains: ['im.test', 'xn--4ca.test'], log, now: NOW })
-const none = () => ({ tlsCertificate: '', tlsKey: '', sslCertsLocation: join(dir, 'certs') })
+const none = () => ({ tlsCertificate: '', tlsKey: '', tlsClientCa: '', sslCertsLocation: join(dir, 'certs') })
 
 const loadCertificate = async (settings: TlsSettings, where: CertificatePlace): Promise<Certificate> =>
   (await loadCertificates(settings, where)).byDomain.get('im.test') ?? Promise.reject(new Error('no certificate for im.test'))
