@@ -202,7 +202,7 @@ function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
     streamsClosed: m.tally(['starling_streams_closed_total', 'Ends of streams'], 'reason', STREAM_CLOSED),
     connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),
     sessions: m.reading('starling_sessions', 'Bound devices on this node'),
-    certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain')
+    certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain'),
     detached: m.reading('starling_sessions_detached', 'Devices that wait for their client to come back'),
     unacked: m.reading('starling_stanzas_unacked', 'Stanzas that clients have not acknowledged'),
     resumes: m.tally(['starling_resumes_total', 'Tries to resume a session'], 'outcome', RESUME_OUTCOME)
