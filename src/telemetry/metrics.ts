@@ -21,6 +21,11 @@ export interface Reading {
   from(read: () => number): void
 }
 
+/** Numbers by one label, which comes from a closed set such as the served domains. */
+export interface Readings {
+  from(read: () => ReadonlyMap<string, number>): void
+}
+
 export interface Timing {
   /** Seconds. */
   observe(seconds: number): void
@@ -52,6 +57,8 @@ export interface Metrics {
   readonly linksReady: Reading
   readonly nodes: Reading
   readonly sessions: Reading
+  readonly logDropped: Reading
+  readonly certificateDays: Readings
   /** Of these, without a connection; and stanzas that clients have not acknowledged. */
   readonly detached: Reading
   readonly unacked: Reading
@@ -91,8 +98,26 @@ class Meters {
     return { from: (source) => void (read = source) }
   }
 
+  readings(name: string, help: string, label: string): Readings {
+    let read = (): ReadonlyMap<string, number> => new Map()
+    new Gauge({
+      name, help, labelNames: [label], registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const [value, number] of read()) this.set({ [label]: value }, number)
+      }
+    })
+    return { from: (source) => void (read = source) }
+  }
+
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({ name, help, registers: [this.registry], collect() { this.set(read()) } })
+  }
+
+  counted(name: string, help: string): Reading {
+    let read = (): number => 0
+    this.counter(name, help, () => read())
+    return { from: (source) => void (read = source) }
   }
 
   counter(name: string, help: string, read: () => number): void {
@@ -152,6 +177,7 @@ export function createMetrics(): Metrics {
   return {
     ...stanzaMetrics(meters),
     ...clusterMetrics(meters),
+    logDropped: meters.counted('starling_log_lines_dropped_total', 'Log lines that the standard output did not take in time'),
     answerSeconds: timing,
     async text() {
       const text = await meters.registry.metrics()
@@ -164,6 +190,7 @@ export function createMetrics(): Metrics {
 
 const [IN, OUT] = [{ direction: 'in' }, { direction: 'out' }]
 
+type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'certificateDays'
 type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'detached'
   | 'unacked' | 'resumes'
 
@@ -175,6 +202,7 @@ function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
     streamsClosed: m.tally(['starling_streams_closed_total', 'Ends of streams'], 'reason', STREAM_CLOSED),
     connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),
     sessions: m.reading('starling_sessions', 'Bound devices on this node'),
+    certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain'),
     detached: m.reading('starling_sessions_detached', 'Devices that wait for their client to come back'),
     unacked: m.reading('starling_stanzas_unacked', 'Stanzas that clients have not acknowledged'),
     resumes: m.tally(['starling_resumes_total', 'Tries to resume a session'], 'outcome', RESUME_OUTCOME)
