@@ -11,6 +11,11 @@ export interface Held {
   readonly h: number
 }
 
+export interface Resumed {
+  readonly client: TestClient
+  readonly answer: Element
+}
+
 /** Enables it with resumption; the id. */
 export async function enableSm(client: TestClient, max?: number): Promise<string> {
   client.write(`<enable xmlns='${NS_SM}' resume='true'${max === undefined ? '' : ` max='${max}'`}/>`)
@@ -20,7 +25,7 @@ export async function enableSm(client: TestClient, max?: number): Promise<string
 }
 
 /** A new connection that asks for the session; the answer is `<resumed/>` or `<failed/>`. */
-export async function resumeSm(port: number, user: string, { id, h }: Held): Promise<{ readonly client: TestClient; readonly answer: Element }> {
+export async function resumeSm(port: number, user: string, { id, h }: Held): Promise<Resumed> {
   const client = await TestClient.open(port)
   await client.openStream('localhost')
   await client.authenticate({ port, user })
