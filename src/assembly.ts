@@ -69,9 +69,10 @@ export async function assemble(ground: Ground): Promise<Assembly> {
   const hosts = given.length > 0 ? given : [{ domain: mesh.self.name, tlsRequired: undefined, register: undefined, maxUsers: undefined }]
   const { strategy: name, clusterName } = values.cluster
   const strategy = await loadStrategy(name, { node: mesh.self.name, clusterName, clock, log: logs.room('cluster') })
-  const { router, accounts, credentials } = await engine(ground, strategy, hosts)
+  const rooms = await engine(ground, strategy, hosts)
+  const { router } = rooms
   const doors = await clientDoors(ground, { accept: (transport) => door(transport), strategy, router, hosts })
-  const door = clientDoor(ground, { router, accounts, credentials, doors, hosts })
+  const door = clientDoor(ground, { ...rooms, doors, hosts })
   return { router, strategy, doors }
 }
 
@@ -79,6 +80,7 @@ interface Engine {
   readonly router: Router
   readonly accounts: ServerAccounts
   readonly credentials: Credentials
+  readonly loginSecret: Buffer
 }
 
 async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]): Promise<Engine> {
@@ -88,7 +90,9 @@ async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]
   const pipeline = pipelineOf(found, settings)
   const domains = hosts.map(({ domain }) => domain)
   const caches = new AccountCaches({ store, invalidate: (cache, key) => mesh.invalidate(cache, key) })
-  const secret = Buffer.from(await drawn.once('invented-salts', () => randomBytes(32).toString('hex')), 'hex')
+  const draw = async (name: string): Promise<Buffer> =>
+    Buffer.from(await drawn.once(name, () => randomBytes(32).toString('hex')), 'hex')
+  const secret = await draw('invented-salts')
   const credentials = new Credentials({ accounts: store.accounts, clock, log, secret, iterations: session.scramIterations })
   const accounts: ServerAccounts = new ServerAccounts({
     version, domains, clock, credentials, caches, pipeline, store, cluster, sessions, log,
@@ -104,7 +108,7 @@ async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]
     pipeline, services, domains, sessions, mesh, strategy, stableLog: offLog, hlc, metrics
   })
   mesh.onNotice((kind, subject) => { accounts.notice(kind, subject) })
-  return { router, accounts, credentials }
+  return { router, accounts, credentials, loginSecret: await draw('login') }
 }
 
 /** A domain may say otherwise than `--vhost-tls-required`. */
@@ -148,14 +152,14 @@ interface ClientNeeds extends Engine {
   readonly hosts: readonly Host[]
 }
 
-function clientDoor(ground: Ground, { router, accounts, credentials, doors, hosts }: ClientNeeds): Accept {
+function clientDoor(ground: Ground, { router, accounts, credentials, loginSecret, doors, hosts }: ClientNeeds): Accept {
   const { settings: { values }, logs, clock, hlc, metrics, sessions } = ground
   const { pendingBytesMax, slowMs } = values.streamLimits
   const served = new Set(hosts.map(({ domain }) => domain))
   return createClientDoor({
     streamSettings: values.stream, settings: values.session, sessions, handler: router.handler, hlc, clock, metrics,
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel,
-    authenticator: credentials, registrar: registrationOf(ground, credentials, hosts),
+    authenticator: credentials, loginSecret, registrar: registrationOf(ground, credentials, hosts),
     log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',

@@ -17,6 +17,8 @@ export interface DoorParts extends BinderParts {
   readonly domains: Domains
   readonly authenticator: Authenticator
   readonly registrar: Registrar
+  /** The same on all nodes and after a restart. */
+  readonly loginSecret: Buffer
   /** What plugins say in `<stream:features/>` after authentication, as XML that stands alone there. */
   readonly extras: () => string
   readonly log: Log
@@ -25,9 +27,9 @@ export interface DoorParts extends BinderParts {
 
 /** Takes each new connection; `sessions` closes and holds those that have not logged in, too. */
 export function createClientDoor(parts: DoorParts): Accept {
-  const { clock, deadlines, log, domains, authenticator, registrar, extras, sessions } = parts
+  const { clock, deadlines, log, domains, authenticator, registrar, loginSecret, extras, sessions } = parts
   const binder = createBinder(parts)
-  const profile = c2sProfile({ settings: parts.streamSettings, domains, authenticator, registrar, binder, extras })
+  const profile = c2sProfile({ settings: parts.streamSettings, domains, authenticator, registrar, binder, loginSecret, extras })
   const streams = new Set<Stream>()
   const over: StreamParts['over'] = (stream, reason) => {
     streams.delete(stream)

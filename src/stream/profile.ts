@@ -8,6 +8,7 @@ import { bind, type Binder } from './features/bind.js'
 import type { Feature } from './features/feature.js'
 import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
+import { sasl2 } from './features/sasl2.js'
 import { legacySession } from './features/session.js'
 import { starttls } from './features/starttls.js'
 import type { StreamSettings } from './options.js'
@@ -39,12 +40,15 @@ export interface C2sParts {
   readonly authenticator: Authenticator
   readonly registrar: Registrar
   readonly binder: Binder
+  /** Drawn once, the same on all nodes: turns what clients are told into what nobody can guess. */
+  readonly loginSecret: Buffer
   /** What plugins say after authentication: XML that stands alone inside `<stream:features/>`. */
   readonly extras: () => string
 }
 
-export function c2sProfile({ settings, domains, authenticator, registrar, binder, extras }: C2sParts): Profile {
+export function c2sProfile({ settings, domains, authenticator, registrar, binder, loginSecret, extras }: C2sParts): Profile {
   const tlsRequired = (domain: string): boolean => domains.tlsRequired(domain)
+  const attempts = { tries: settings.saslTries, delayMs: settings.saslDelayMs }
   return {
     name: 'c2s',
     domains,
@@ -55,9 +59,9 @@ export function c2sProfile({ settings, domains, authenticator, registrar, binder
       sasl({
         authenticator, tlsRequired,
         plainWithoutTls: settings.saslPlainWithoutTls,
-        tries: settings.saslTries,
-        delayMs: settings.saslDelayMs
+        ...attempts
       }),
+      sasl2({ authenticator, binder, secret: loginSecret, ...attempts }),
       register({ registrar, tlsRequired }),
       bind(binder),
       legacySession,

@@ -164,6 +164,7 @@ export class Rig {
       domains: { first: 'im.test', serves: (d) => DOMAINS.has(d), tlsRequired: () => this.#settings.vhostTlsRequired },
       authenticator: this.credentials,
       registrar: this.registration,
+      loginSecret: Buffer.alloc(32, 9),
       extras: () => extras ?? ''
     })
   }

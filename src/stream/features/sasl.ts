@@ -24,14 +24,14 @@ export function sasl(parts: SaslParts): Feature {
   return {
     id: 'sasl',
     needs: [],
-    forbids: ['authenticated'],
+    forbids: ['authenticated', 'sasl2'],
     sets: ['authenticated'],
     restarts: true,
     claims: (element) => element.ns === NS_SASL,
     offer: (host) => offer(offered(parts, host)),
     begin: (host) => new SaslNegotiator(parts, host),
     misplaced() {
-      throw new StreamError('policy-violation', 'Already logged in')               // RFC 4422 §3.8
+      throw new StreamError('policy-violation', 'Already logged in, or by another profile')   // RFC 4422 §3.8
     }
   }
 }
@@ -88,6 +88,7 @@ class SaslNegotiator implements Negotiator {
     this.#mechanism = ''
     const name = element.attrs['mechanism'] ?? ''
     this.#checkMechanism(name)
+    this.#host.raise(['sasl'])
     this.#mechanism = name
     this.#exchange = beginExchange(name, this.#parts.authenticator, this.#host)
     // §6.3.10: without an initial response an empty challenge asks for it.
