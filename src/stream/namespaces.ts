@@ -13,6 +13,8 @@ export const NS_FAST = 'urn:xmpp:fast:0'
 export const NS_UPGRADE = 'urn:xmpp:sasl:upgrade:0'
 export const NS_SCRAM_UPGRADE = 'urn:xmpp:scram-upgrade:0'
 export const NS_LIMITS = 'urn:xmpp:stream-limits:0'
+/** XEP-0440 §4. */
+export const NS_CHANNEL_BINDING = 'urn:xmpp:sasl-cb:0'
 export const NS_BIND = 'urn:ietf:params:xml:ns:xmpp-bind'
 export const NS_SESSION = 'urn:ietf:params:xml:ns:xmpp-session'
 /** XEP-0077 §14.1, §14.2. */

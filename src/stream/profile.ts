@@ -5,12 +5,14 @@
 import type { Authenticator } from './authenticator.js'
 import { advertised } from './features/advertised.js'
 import { bind, type Binder } from './features/bind.js'
+import type { LoginRules } from './features/exchange.js'
 import type { Feature } from './features/feature.js'
 import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
 import { sasl2 } from './features/sasl2.js'
 import { legacySession } from './features/session.js'
 import { starttls } from './features/starttls.js'
+import { LoginTries } from './features/tries.js'
 import type { StreamSettings } from './options.js'
 import type { Registrar } from './registrar.js'
 
@@ -48,7 +50,10 @@ export interface C2sParts {
 
 export function c2sProfile({ settings, domains, authenticator, registrar, binder, loginSecret, extras }: C2sParts): Profile {
   const tlsRequired = (domain: string): boolean => domains.tlsRequired(domain)
-  const attempts = { tries: settings.saslTries, delayMs: settings.saslDelayMs }
+  const rules: LoginRules = {
+    authenticator, tlsRequired, plain: settings.saslPlain, plainWithoutTls: settings.saslPlainWithoutTls, bindings: settings.saslBindings
+  }
+  const tries = new LoginTries({ tries: settings.saslTries, delayMs: settings.saslDelayMs })
   return {
     name: 'c2s',
     domains,
@@ -56,12 +61,8 @@ export function c2sProfile({ settings, domains, authenticator, registrar, binder
     bindMs: settings.bindSeconds * 1000,
     features: [
       starttls(tlsRequired),
-      sasl({
-        authenticator, tlsRequired,
-        plainWithoutTls: settings.saslPlainWithoutTls,
-        ...attempts
-      }),
-      sasl2({ authenticator, binder, secret: loginSecret, ...attempts }),
+      sasl({ rules, tries }),
+      sasl2({ rules, tries, binder, secret: loginSecret }),
       register({ registrar, tlsRequired }),
       bind(binder),
       legacySession,

@@ -5,6 +5,7 @@
 import type { XmlLimits } from '../xml/raw.js'
 import type { Log } from '../telemetry/log.js'
 import type { StreamLimitSettings } from './options.js'
+import type { TlsFacts } from './transport.js'
 import type { QueueBounds } from './write-queue.js'
 import type { TurnEnd } from './turn-end.js'
 import type { Wheel } from './wheel.js'
@@ -64,4 +65,5 @@ export interface Origin {
   readonly address: string
   readonly port: number
   readonly secure: boolean
+  readonly tls?: TlsFacts
 }

@@ -9,6 +9,7 @@ import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
 import { FREE_TICKET, type Origin, type Ticket } from './bounds.js'
+import { SocketFacts } from './channel-binding.js'
 import { messageOf } from './failure.js'
 import { ListenError, noSuchFamily } from './listen-error.js'
 import type { AddressLimits } from './limits.js'
@@ -144,7 +145,7 @@ export class Listener {
     if (this.door.tls === undefined) return
     const { context, alpn } = this.door.tls
     const secure = await acceptTls(socket, context(), { wheel, handshakeMs, alpn }).catch((error: unknown) => messageOf(error))
-    if (typeof secure !== 'string') { this.#onSocket(secure, { ...origin, secure: true }, ticket); return }
+    if (typeof secure !== 'string') { this.#onSocket(secure, { ...origin, secure: true, tls: new SocketFacts(secure) }, ticket); return }
     ticket.release()
     this.#refuse(socket, origin, 'tls-handshake', secure)
   }

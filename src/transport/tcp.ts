@@ -10,6 +10,7 @@ import { StreamParser } from '../xml/stream-parser.js'
 import type { ParserSink } from '../xml/stream-parser.js'
 import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
+import { SocketFacts } from './channel-binding.js'
 import { messageOf, TransportFailure } from './failure.js'
 import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
 import { acceptTls } from './tls.js'
@@ -221,13 +222,13 @@ export class TcpTransport implements Transport, Timed {
       const secure = await acceptTls(plain, context, { wheel, handshakeMs: bounds.handshakeMs, alpn: undefined })
       plain.off('error', this.#onError)
       this.#socket = secure
+      this.#peer = { ...this.#peer, secure: true, canStartTls: false, tls: new SocketFacts(secure) }
     } catch (error) {
       this.#break(error instanceof Error ? error : new Error(messageOf(error)))
       this.#over()
       throw error
     }
     this.#queue.use(this.#socket)
-    this.#peer = { ...this.#peer, secure: true, canStartTls: false }
     this.#headerBy = wheel.now() + bounds.headerMs
     wheel.look(this, this.#headerBy)
     this.#listen(this.#socket)

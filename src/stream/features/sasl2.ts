@@ -6,16 +6,18 @@
 import { escapeText } from '../../xml/escape.js'
 import type { RawElement } from '../../xml/raw.js'
 import { StreamError } from '../../xmpp/errors.js'
-import { SaslFailure, type Authenticator, type Identity } from '../authenticator.js'
+import { SaslFailure, type Identity } from '../authenticator.js'
 import { NS_SASL, NS_SASL2 } from '../namespaces.js'
-import { Attempts, type AttemptRules } from './attempts.js'
 import { dataOf, readWish, type Wish } from './authenticate.js'
 import { BIND2_OFFER, establish, type Bind2Parts } from './bind2.js'
+import type { Answer, Exchange, LoginRules } from './exchange.js'
 import type { Feature, FeatureHost, Negotiator, Outcome } from './feature.js'
-import { beginExchange, mechanismNames, type Answer, type Exchange } from './mechanisms.js'
+import { beginExchange, mechanismsFor } from './mechanisms.js'
+import { admit, type LoginTries } from './tries.js'
 
-export interface Sasl2Parts extends AttemptRules, Bind2Parts {
-  readonly authenticator: Authenticator
+export interface Sasl2Parts extends Bind2Parts {
+  readonly rules: LoginRules
+  readonly tries: LoginTries
 }
 
 export function sasl2(parts: Sasl2Parts): Feature {
@@ -26,7 +28,7 @@ export function sasl2(parts: Sasl2Parts): Feature {
     sets: ['authenticated'],
     restarts: false,
     claims: (element) => element.ns === NS_SASL2,
-    offer: (host) => host.flags.secure ? offer(parts) : '',                     // §3: after TLS only
+    offer: (host) => host.flags.secure ? offer(parts, host) : '',                     // §3: after TLS only
     begin: (host) => new Sasl2Negotiator(parts, host),
     misplaced() {
       throw new StreamError('policy-violation', 'Already logged in, or by another profile')   // §4.8
@@ -35,8 +37,10 @@ export function sasl2(parts: Sasl2Parts): Feature {
 }
 
 // §2.1. The same for everybody: it may be kept by clients, and tells nothing about any account.
-function offer({ authenticator }: Sasl2Parts): string {
-  const list = mechanismNames(authenticator).map((name) => `<mechanism>${name}</mechanism>`).join('')
+function offer({ rules }: Sasl2Parts, host: FeatureHost): string {
+  const { mechanisms } = mechanismsFor(rules, host)
+  if (mechanisms.length === 0) return ''
+  const list = mechanisms.map((name) => `<mechanism>${name}</mechanism>`).join('')
   return `<authentication xmlns='${NS_SASL2}'>${list}<inline>${BIND2_OFFER}</inline></authentication>`
 }
 
@@ -48,13 +52,11 @@ interface Run {
 class Sasl2Negotiator implements Negotiator {
   readonly #parts: Sasl2Parts
   readonly #host: FeatureHost
-  readonly #attempts: Attempts
   #run: Run | undefined
 
   constructor(parts: Sasl2Parts, host: FeatureHost) {
     this.#parts = parts
     this.#host = host
-    this.#attempts = new Attempts(parts, host)
   }
 
   async take(element: RawElement): Promise<Outcome> {
@@ -65,9 +67,8 @@ class Sasl2Negotiator implements Negotiator {
       mechanism = run.wish.mechanism
       return await this.#step(run, element)
     } catch (error) {
-      if (error instanceof StreamError) throw error
       this.#run = undefined
-      return this.#refuse(await this.#attempts.failed(error, mechanism, startedAt))
+      return this.#refuse(await this.#parts.tries.failed(this.#host, error, { mechanism, startedAt }))
     }
   }
 
@@ -87,20 +88,17 @@ class Sasl2Negotiator implements Negotiator {
   }
 
   #begin(element: RawElement): Run {
-    const { authenticator } = this.#parts
-    const mechanism = element.attrs['mechanism'] ?? ''
-    if (!this.#host.flags.secure) throw new SaslFailure('encryption-required', 'SASL2 without TLS')   // §3
-    if (!mechanismNames(authenticator).includes(mechanism)) {
-      throw new SaslFailure('invalid-mechanism', 'a mechanism that is not offered')          // §2.3
-    }
+    const { rules } = this.#parts
+    const stream = this.#host
+    if (!stream.flags.secure) throw new SaslFailure('encryption-required', 'SASL2 without TLS')          // §3
     const wish = readWish(element)
-    this.#host.raise(['sasl2'])
-    return { wish, exchange: beginExchange(mechanism, authenticator, this.#host) }
+    const exchange = beginExchange(wish.mechanism, { rules, stream, offer: mechanismsFor(rules, stream) })
+    stream.raise(['sasl2'])
+    return { wish, exchange }
   }
 
   async #step(run: Run, element: RawElement): Promise<Outcome> {
-    const first = element.name === 'authenticate'
-    const data = first ? run.wish.initial : dataOf(element)
+    const data = element.name === 'authenticate' ? run.wish.initial : dataOf(element)
     this.#run = run
     // Without an initial response an empty challenge asks for it.
     const answer: Answer = data === undefined ? { kind: 'challenge', data: '' } : await run.exchange.next(data)
@@ -116,10 +114,7 @@ class Sasl2Negotiator implements Negotiator {
   // §2.6.1: one element tells it all, then what may be negotiated now.
   async #succeed(wish: Wish, identity: Identity, data: string | undefined): Promise<Outcome> {
     const host = this.#host
-    const { claimed } = host
-    if (claimed !== undefined && !claimed.equals(identity.jid)) {
-      throw new StreamError('invalid-from', 'The header named another account')               // RFC 6120 §6.4.6
-    }
+    admit(host, identity)
     const { bound, text } = await establish(this.#parts, wish, identity, host)
     if (!host.alive) {
       bound?.consumer.ended('connection-lost')
@@ -127,7 +122,6 @@ class Sasl2Negotiator implements Negotiator {
     }
     const additional = data === undefined ? '' : `<additional-data>${encoded(data)}</additional-data>`
     const who = `<authorization-identifier>${escapeText(String(bound?.jid ?? identity.jid))}</authorization-identifier>`
-    host.authenticated(identity)
     host.send(`<success xmlns='${NS_SASL2}'>${additional}${who}${text}</success>`)
     host.raise(bound === undefined ? ['authenticated'] : ['authenticated', 'bound'])
     host.announce()
@@ -136,9 +130,9 @@ class Sasl2Negotiator implements Negotiator {
     return 'done'
   }
 
-  #refuse({ condition }: SaslFailure): Outcome {
-    if (!this.#host.alive) return 'over'
-    this.#host.send(`<failure xmlns='${NS_SASL2}'><${condition} xmlns='${NS_SASL}'/></failure>`)   // §2.6.2
+  #refuse(failure: SaslFailure | undefined): Outcome {
+    if (failure === undefined) return 'over'
+    this.#host.send(`<failure xmlns='${NS_SASL2}'><${failure.condition} xmlns='${NS_SASL}'/></failure>`)   // §2.6.2
     return 'more'
   }
 }
