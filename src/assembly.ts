@@ -2,9 +2,10 @@
  * Every room between the database and the sockets, made once and tied together, in the order of the floors. What starts
  * and stops them is `server.ts`.
  */
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { adminRoutes } from './admin/routes.js'
 import { pipelineOf } from './chosen-plugins.js'
+import { secretsOf } from './cluster/configure.js'
 import type { NodeMesh } from './cluster/mesh.js'
 import { loadStrategy } from './cluster/strategies/load.js'
 import type { ServerSettings } from './groups.js'
@@ -17,6 +18,7 @@ import { Credentials } from './session/credentials.js'
 import { createClientDoor } from './session/door.js'
 import { Registration } from './session/registration.js'
 import type { Sessions } from './session/sessions.js'
+import { AccountTokens } from './session/tokens.js'
 import { offLog } from './session/stable-log.js'
 import type { OpenStore } from './storage/open.js'
 import type { Clock } from './telemetry/clock.js'
@@ -159,13 +161,27 @@ function clientDoor(ground: Ground, { router, accounts, credentials, loginSecret
   return createClientDoor({
     streamSettings: values.stream, settings: values.session, sessions, handler: router.handler, hlc, clock, metrics,
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel,
-    authenticator: credentials, loginSecret, registrar: registrationOf(ground, credentials, hosts),
+    authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret), registrar: registrationOf(ground, credentials, hosts),
     log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',
       serves: (domain) => served.has(domain),
       tlsRequired: (domain) => accounts.tlsRequired(domain)
     }
+  })
+}
+
+const DAY_MS = 86_400_000
+
+/** A secret of the cluster outside the database: with it, what stands in the database is not enough to make a token. */
+function tokensOf({ settings: { values }, open, clock, logs }: Ground, credentials: Credentials, drawn: Buffer): AccountTokens | undefined {
+  const { tokenDays, tokenRotateDays } = values.session
+  if (tokenDays === 0) return undefined
+  const outside = secretsOf(values.cluster)
+  return new AccountTokens({
+    rows: open.tokens, credentials, clock, log: logs.room('session'),
+    secrets: outside.length === 0 ? [drawn] : outside.map((secret) => createHmac('sha256', drawn).update(secret).digest()),
+    lifetimeMs: tokenDays * DAY_MS, rotateMs: tokenRotateDays * DAY_MS
   })
 }
 

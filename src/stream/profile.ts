@@ -2,7 +2,7 @@
  * What kind of stream it is, as data: clients' streams are one profile, others will be more of them. The machine that
  * runs them all is `stream.ts`.
  */
-import type { Authenticator } from './authenticator.js'
+import type { Authenticator, Tokens } from './authenticator.js'
 import { advertised } from './features/advertised.js'
 import { bind, type Binder } from './features/bind.js'
 import type { LoginRules } from './features/exchange.js'
@@ -44,11 +44,14 @@ export interface C2sParts {
   readonly binder: Binder
   /** Drawn once, the same on all nodes: turns what clients are told into what nobody can guess. */
   readonly loginSecret: Buffer
+  /** `undefined`: nobody gets any. */
+  readonly tokens: Tokens | undefined
   /** What plugins say after authentication: XML that stands alone inside `<stream:features/>`. */
   readonly extras: () => string
 }
 
-export function c2sProfile({ settings, domains, authenticator, registrar, binder, loginSecret, extras }: C2sParts): Profile {
+export function c2sProfile(parts: C2sParts): Profile {
+  const { settings, domains, authenticator, registrar, binder, tokens, extras } = parts
   const tlsRequired = (domain: string): boolean => domains.tlsRequired(domain)
   const rules: LoginRules = {
     authenticator, tlsRequired, plain: settings.saslPlain, plainWithoutTls: settings.saslPlainWithoutTls, bindings: settings.saslBindings
@@ -62,7 +65,7 @@ export function c2sProfile({ settings, domains, authenticator, registrar, binder
     features: [
       starttls(tlsRequired),
       sasl({ rules, tries }),
-      sasl2({ rules, tries, binder, secret: loginSecret }),
+      sasl2({ rules, tries, tokens, binder, secret: parts.loginSecret }),
       register({ registrar, tlsRequired }),
       bind(binder),
       legacySession,

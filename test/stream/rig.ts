@@ -3,10 +3,12 @@ import { valuesOf } from '../config/values-of.js'
 import { Credentials } from '../../src/session/credentials.js'
 import { createClientDoor } from '../../src/session/door.js'
 import { Registration } from '../../src/session/registration.js'
+import { sessionOptions } from '../../src/session/options.js'
 import type { SessionHandler } from '../../src/session/handler.js'
 import type { Session } from '../../src/session/session.js'
 import { Sessions } from '../../src/session/sessions.js'
-import type { AccountRecord, Accounts, ScramKeys } from '../../src/storage/store.js'
+import { AccountTokens } from '../../src/session/tokens.js'
+import type { AccountRecord, AccountRef, Accounts, ScramKeys } from '../../src/storage/store.js'
 import type { StreamSettings } from '../../src/stream/options.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
@@ -18,9 +20,11 @@ import { Wheel } from '../../src/transport/wheel.js'
 import { HybridClock } from '../../src/xmpp/hlc.js'
 import { type Jid, JidCache, parseJid } from '../../src/xmpp/jid.js'
 import type { Stanza } from '../../src/xmpp/stanza.js'
+import { MemoryTokenRows } from '../support/memory-tokens.js'
 import { HandClock } from './hand-clock.js'
 import { Wire, type WireOptions } from './wire.js'
 
+export const DAY_MS = 86_400_000
 export const ITERATIONS = 64                             // tests want no security
 
 export interface Line {
@@ -61,8 +65,17 @@ export class MemoryAccounts implements Accounts {
     return row
   }
 
-  async setKeys(account: { readonly jid: Jid }, keys: readonly ScramKeys[]): Promise<void> {
+  readonly tokens = new MemoryTokenRows()
+
+  async setKeys(account: AccountRef, keys: readonly ScramKeys[]): Promise<void> {
     this.change(account.jid, { keys })
+    await this.tokens.dropAll(account)
+  }
+
+  async addKeys(account: AccountRef, keys: ScramKeys): Promise<void> {
+    await this.weather()
+    const others = this.#rows.get(account.jid.toString())?.keys.filter(({ hash }) => hash !== keys.hash) ?? []
+    this.change(account.jid, { keys: [...others, keys] })
   }
 
   change(jid: Jid, change: Partial<AccountRecord>): void {
@@ -158,7 +171,7 @@ export class Rig {
       deadlines: wheel,
       hlc: new HybridClock(() => clock.wall()),
       jids: new JidCache(100),
-      settings: { resourcesMax: 20, scramIterations: ITERATIONS },
+      settings: { ...valuesOf(sessionOptions), scramIterations: ITERATIONS },
       metrics: { stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts },
       slow: { slowBytes: 1024, slowMs: 10_000 },
       streamSettings: this.#settings,
@@ -166,6 +179,9 @@ export class Rig {
       authenticator: this.credentials,
       registrar: this.registration,
       loginSecret: Buffer.alloc(32, 9),
+      tokens: new AccountTokens({
+        rows: accounts.tokens, credentials: this.credentials, clock, log, secrets: [secret], lifetimeMs: 21 * DAY_MS, rotateMs: 7 * DAY_MS
+      }),
       extras: () => extras ?? ''
     })
   }

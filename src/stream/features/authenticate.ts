@@ -10,7 +10,7 @@ import { strictBase64 } from '../base64.js'
 import { NS_BIND2, NS_FAST, NS_SASL2, NS_UPGRADE } from '../namespaces.js'
 
 /** Of `<fast/>`: a token is shown (XEP-0484 §3.4, §3.6). */
-export interface TokenShown {
+export interface FastWish {
   readonly count: number | undefined
   readonly invalidate: boolean
 }
@@ -21,7 +21,7 @@ export interface Wish {
   readonly initial: Buffer | undefined
   /** The stable id of this installation of a client, in lower case. Not for other people's eyes. */
   readonly agent: string | undefined
-  readonly fast: TokenShown | undefined
+  readonly fast: FastWish | undefined
   /** FAST mechanism for which a token is wanted (XEP-0484 §3.2). */
   readonly requestToken: string | undefined
   readonly bind: Element | undefined
