@@ -151,6 +151,7 @@ export class Rig {
   readonly sessions = new Sessions('node1')
   readonly credentials: Credentials
   readonly registration: Registration
+  readonly tokens: AccountTokens
   readonly #settings: StreamSettings
   readonly door: Accept
 
@@ -161,6 +162,7 @@ export class Rig {
     const log = memoryLog(this.lines)
     const secret = Buffer.alloc(32, 7)
     this.credentials = new Credentials({ accounts, clock, log, secret, iterations: ITERATIONS })
+    this.tokens = this.tokensWith([secret])
     this.registration = new Registration({
       accounts, credentials: this.credentials, log,
       limits: new NewAccounts({ ...valuesOf(addressLimitOptions), ...registration }, Networks.of(['127.0.0.0/8']), clock),
@@ -179,15 +181,20 @@ export class Rig {
       authenticator: this.credentials,
       registrar: this.registration,
       loginSecret: Buffer.alloc(32, 9),
-      tokens: new AccountTokens({
-        rows: accounts.tokens, credentials: this.credentials, clock, log, secrets: [secret], lifetimeMs: 21 * DAY_MS, rotateMs: 7 * DAY_MS
-      }),
+      tokens: this.tokens,
       extras: () => extras ?? ''
     })
   }
 
   async user(jid: string, password = 'secret'): Promise<void> {
     await this.credentials.create(parseJid(jid), password)
+  }
+
+  tokensWith(secrets: readonly Buffer[]): AccountTokens {
+    const { accounts, credentials, clock } = this
+    return new AccountTokens({
+      rows: accounts.tokens, credentials, clock, log: memoryLog(this.lines), secrets, lifetimeMs: 21 * DAY_MS, rotateMs: 7 * DAY_MS
+    })
   }
 
   connect(options: WireOptions = {}): Wire {
