@@ -213,7 +213,7 @@ export class Asks {
       place.gapped = false
     } else if (!place.gapped) this.#askInOrder(lane, place.node)
     else if (lane.before(stanza) < place.prev) this.#askOne(lane, stanza, place.node)    // an earlier one was closed meanwhile
-    else place.stuck = true
+    else place.stuck = lane.hasStuck = true
   }
 
   /** A device there has missed something: it is asked again for everything that is not closed (I5). */
@@ -255,12 +255,17 @@ export class Asks {
       head.cause.end()
     }
     if (closed === 0) return
-    for (const stanza of [...lane.open]) {
-      for (const place of stanza.places.values()) if (place.stuck) this.#askOne(lane, stanza, place.node)
-    }
+    if (lane.hasStuck) this.#askStuck(lane)
     while (lane.waiting[0] !== undefined && lane.fits(lane.waiting[0].address)) {
       const next = lane.waiting.shift()
       if (next !== undefined) this.#enter(lane, next)
+    }
+  }
+
+  #askStuck(lane: Lane): void {
+    lane.hasStuck = false
+    for (const stanza of [...lane.open]) {
+      for (const place of stanza.places.values()) if (place.stuck) this.#askOne(lane, stanza, place.node)
     }
   }
 

@@ -12,6 +12,7 @@ import type { Backpressure } from './backpressure.js'
 import type { Cause } from './cause.js'
 import type { Addressee, Answer, Envelope, Mesh, StanzaKey, Verdict } from './envelope.js'
 import { isPromise } from './eventually.js'
+import { OPEN_HEAD_BYTES } from './open-stanza.js'
 import type { NodeRef, Strategy } from './strategy.js'
 
 /** Addressees of one envelope: a frame is at most 1 MiB, an address at most 3 KiB but mostly 40 bytes. */
@@ -93,7 +94,7 @@ export class DeliveryDesk {
 
   #route(cause: Cause, key: StanzaKey, { node, targets }: Batch, what: { stanza: Stanza; readdress: boolean }): void {
     const { mesh, hlc, table, pressure } = this.#deps
-    const ask = table.next(node, key, new StateWait(cause, pressure, node, what.stanza.inside.length))
+    const ask = table.next(node, key, new StateWait(cause, pressure, node, what.stanza.inside.length + OPEN_HEAD_BYTES))
     const addressees = targets.map((target) => addresseeFor(target, ask))
     const { stanza, readdress } = what
     const moves = mesh.route(node, { key, hlc: hlc.next(), view: mesh.viewNo, addressees, stanza, state: true, readdress })

@@ -9,6 +9,9 @@ import type { Cause } from './cause.js'
 import { ordinal, type StanzaKey, type Verdict } from './envelope.js'
 import type { NodeRef } from './strategy.js'
 
+/** What an open stanza costs besides its inside: head, places, questions. Without it, empty ones would be free. */
+export const OPEN_HEAD_BYTES = 1024
+
 /** One node that was asked. */
 export interface Place {
   readonly node: NodeRef
@@ -74,7 +77,7 @@ export class OpenStanza implements Offer {
   }
 
   get bytes(): number {
-    return this.stanza.inside.length
+    return this.stanza.inside.length + OPEN_HEAD_BYTES
   }
 
   get answered(): boolean {
@@ -95,6 +98,8 @@ export class Lane {
   /** Guards against being worked on twice at a time. */
   busy = false
   again = false
+  /** Some place of a stanza here is stuck: only then a closed stanza makes all others be looked at. */
+  hasStuck = false
   /** This life is over: what still comes to it is nobody's business. */
   over = false
 

@@ -198,7 +198,7 @@ class ClientStanzas implements SessionHandler {
     const cause = new Cause(session.session, index, session)
     const { pressure } = this.#parts
     try {
-      if (pressure.anyFull && pressure.exhausted(session.session) && stanza.type !== 'unavailable') throw tooMuch()
+      if (pressure.strained && pressure.exhausted(session.session) && stanza.type !== 'unavailable') throw tooMuch()
       const done = this.#enter(cause, session, stanza)
       if (isPromise(done)) return this.#finish(cause, stanza, done)
     } catch (thrown) {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import { addressesOf } from './client-certificate.js'
 import { valuesOf, type DerValue } from './der.js'
+import { shownCertificate } from './tls.js'
 import { BINDING_TYPES, type BindingType, type TlsFacts } from './transport.js'
 
 /** RFC 9266 §2. */
@@ -47,11 +48,10 @@ function exporter(socket: TLSSocket): Buffer | undefined {
   return socket.exportKeyingMaterial(EXPORTED_BYTES, LABEL, Buffer.alloc(0))
 }
 
-// RFC 5929 §4.1: of the certificate that this connection was given.
+// RFC 5929 §4.1: of the certificate that this client was shown.
 function endPoint(socket: TLSSocket): Buffer | undefined {
-  const sent = socket.getCertificate()
-  if (sent === null || !('raw' in sent)) return undefined
-  return endPointOf(sent.raw)
+  const shown = socket.destroyed ? undefined : shownCertificate(socket)
+  return shown === undefined ? undefined : endPointOf(shown)
 }
 
 /** `undefined` where the type is not defined. @param certificate DER */
