@@ -20,6 +20,7 @@ import type { Cause, NodeLife } from './cause.js'
 import type { Dispatch } from './dispatch.js'
 import type { Mesh } from './envelope.js'
 import type { LocalSessions } from './local-sessions.js'
+import { Pace } from './pace.js'
 import type { Shown } from './shown.js'
 import type { DeviceRecord, NodeRef, Strategy } from './strategy.js'
 
@@ -43,6 +44,7 @@ export class Devices {
   readonly #deps: DevicesDeps
   /** Farewells under way, by full JID: the next device of that name waits for them. */
   readonly #leaving = new Map<string, Promise<void>>()
+  readonly #pace = new Pace()
   /** Changes of presence under way: a farewell waits for them, so that nothing is shown after it. */
   readonly #changing = new Map<Session, Promise<void>>()
 
@@ -137,6 +139,7 @@ export class Devices {
     const cause = life.cause()
     try {
       if (earlier !== undefined) await earlier
+      await this.#pace.turn()
       await this.#changing.get(session)?.catch(() => undefined)       // its sender has heard of it
       const replaced = this.#deps.sessions.byFull(session.jid)?.presence !== undefined
       if (session.presence !== undefined && !replaced) {
