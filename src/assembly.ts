@@ -18,12 +18,13 @@ import { createClientDoor } from './session/door.js'
 import { Registration } from './session/registration.js'
 import type { Sessions } from './session/sessions.js'
 import { offLog } from './session/stable-log.js'
+import { RELOAD_NOTICE } from './storage/cluster-tables.js'
 import type { OpenStore } from './storage/open.js'
 import type { Clock } from './telemetry/clock.js'
 import type { Health } from './telemetry/health.js'
 import type { Metrics } from './telemetry/metrics.js'
 import type { Logs } from './telemetry/pino-log.js'
-import { loadCertificate } from './transport/certificate.js'
+import { Certificates } from './transport/certificates.js'
 import { ClientDoors } from './transport/doors.js'
 import { Networks } from './transport/networks.js'
 import { NewAccounts } from './transport/new-accounts.js'
@@ -49,6 +50,7 @@ export interface Assembly {
   readonly router: Router
   readonly strategy: Strategy
   readonly doors: ClientDoors
+  readonly certificates: Certificates
 }
 
 /** Addresses kept prepared: the ones that are busy at one time on one node. */
@@ -70,9 +72,14 @@ export async function assemble(ground: Ground): Promise<Assembly> {
   const { strategy: name, clusterName } = values.cluster
   const strategy = await loadStrategy(name, { node: mesh.self.name, clusterName, clock, log: logs.room('cluster') })
   const { router, accounts, credentials } = await engine(ground, strategy, hosts)
-  const doors = await clientDoors(ground, { accept: (transport) => door(transport), strategy, router, hosts })
+  const certificates = await certificatesOf(ground, hosts)
+  mesh.onNotice((kind, subject) => {
+    if (kind === RELOAD_NOTICE) void certificates.reload()
+    else accounts.notice(kind, subject)
+  })
+  const doors = clientDoors(ground, { accept: (transport) => door(transport), strategy, router, hosts, certificates })
   const door = clientDoor(ground, { router, accounts, credentials, doors, hosts })
-  return { router, strategy, doors }
+  return { router, strategy, doors, certificates }
 }
 
 interface Engine {
@@ -103,7 +110,6 @@ async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]
   const router: Router = createRouter({
     pipeline, services, domains, sessions, mesh, strategy, stableLog: offLog, hlc, metrics
   })
-  mesh.onNotice((kind, subject) => { accounts.notice(kind, subject) })
   return { router, accounts, credentials }
 }
 
@@ -113,30 +119,48 @@ function tlsOf(hosts: readonly Host[], { vhostTlsRequired }: { readonly vhostTls
   return (domain) => own.get(domain) ?? vhostTlsRequired
 }
 
+/** Room for the key of TLS session tickets in the database's shared values. */
+const TICKET_KEY = 'tls-ticket-key'
+const TICKET_KEY_BYTES = 48
+
+async function certificatesOf({ settings, logs, clock, health, metrics, open }: Ground, hosts: readonly Host[]): Promise<Certificates> {
+  const certificates = await Certificates.load({
+    settings: settings.values.tls, domains: hosts.map(({ domain }) => domain), log: logs.room('transport'), clock,
+    async ticketKey(span) {
+      return Buffer.from(await open.values.forSpan(TICKET_KEY, span, () => randomBytes(TICKET_KEY_BYTES).toString('hex')), 'hex')
+    }
+  })
+  health.watch('certificates', () => certificates.problems())
+  metrics.certificateDays.from(() => certificates.remainingDays())
+  return certificates
+}
+
 interface DoorNeeds {
+  readonly certificates: Certificates
   readonly accept: Accept
   readonly strategy: Strategy
   readonly router: Router
   readonly hosts: readonly Host[]
 }
 
-async function clientDoors(ground: Ground, { accept, strategy, router, hosts }: DoorNeeds): Promise<ClientDoors> {
+function clientDoors(ground: Ground, { accept, strategy, router, hosts, certificates }: DoorNeeds): ClientDoors {
   const { settings: { values }, logs, clock, health, metrics, mesh, sessions } = ground
   const log = logs.room('transport')
   const domains = hosts.map(({ domain }) => domain)
-  const certificate = await loadCertificate(values.tls, { dataDirectory: values.tls.sslCertsLocation, domains, log, now: clock.wall() })
   metrics.sessions.from(() => sessions.size)
-  const doors = new ClientDoors({
+  const doors: ClientDoors = new ClientDoors({
     doors: values.doors, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
     streamLimits: { ...values.streamLimits, slowMs: values.streamLimits.slowMs + SLOW_GRACE_MS },
-    clock, log, nodeName: mesh.self.name, certificate, refused: metrics.connectionsRefused, accept,
+    clock, log, nodeName: mesh.self.name, contextOf: (name) => certificates.contextOf(name),
+    requestCert: values.tls.tlsClientCa !== '', refused: metrics.connectionsRefused, accept,
     serves: (domain) => domains.includes(domain),
     forward: (node, request) => (mesh.view().some((other) => other.name === node) ? mesh.boshTo(node, request) : undefined),
     healthy: () => health.alive, ready: () => health.ready && mesh.serving(),
     adminRoutes: adminRoutes({
       metrics: () => metrics.text(), health: () => health.report(), self: () => mesh.self, viewNo: () => mesh.viewNo,
       serving: () => mesh.serving(), members: () => mesh.members(), problems: () => mesh.problems(),
-      strategy: () => strategy.name, sessions: () => sessions, router: () => router.facts()
+      strategy: () => strategy.name, sessions: () => sessions, router: () => router.facts(), doors: () => doors.ports(),
+      certificates: () => ({ reloads: certificates.reloads, domains: certificates.facts() })
     })
   })
   mesh.onBosh((_from, request) => doors.bosh.serveForwarded(request))

@@ -69,6 +69,21 @@ export class Credentials implements Authenticator {
     return identityOf(account)
   }
 
+  async external(jid: Jid): Promise<Identity> {
+    const account = await this.#inTime(this.#parts.accounts.find(jid))
+    if (account === undefined) throw new SaslFailure('not-authorized', 'a certificate for a name that nobody has')
+    if (account.disabled) throw new SaslFailure('account-disabled', 'a disabled account')
+    return identityOf(account)
+  }
+
+  admitsGuests(): boolean {
+    return false
+  }
+
+  guest(domain: string): Identity {
+    throw new SaslFailure('not-authorized', `no guests on ${domain}`)
+  }
+
   /** For those who have logged in and must show again who they are. Rejects with `StanzaError` when nobody can say. */
   async check({ jid }: AccountRef, password: string): Promise<boolean> {
     try {

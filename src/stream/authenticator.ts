@@ -20,9 +20,13 @@ export type SaslCondition =
 
 /** An authentication that failed: the condition for the peer, the message for the operator. */
 export class SaslFailure extends Error {
-  constructor(readonly condition: SaslCondition, message: string, options?: ErrorOptions) {
+  /** Nobody has been named yet and no secret tried: it says nothing about who guesses. */
+  readonly beforeNames: boolean
+
+  constructor(readonly condition: SaslCondition, message: string, options: ErrorOptions & { readonly beforeNames?: boolean } = {}) {
     super(message, options)
     this.name = 'SaslFailure'
+    this.beforeNames = options.beforeNames ?? false
   }
 }
 
@@ -41,4 +45,9 @@ export interface Authenticator {
   scram(username: string, domain: string, hash: ScramHash): Promise<ScramSecret>
   /** Takes the same work and time for a wrong password and for a name that nobody has. */
   plain(username: string, domain: string, password: string): Promise<Identity>
+  /** Somebody else has proved who the peer is (a certificate): is there such an account, and may it log in? */
+  external(jid: Jid): Promise<Identity>
+  /** Whether people without an account may log in to `domain` (RFC 4505). */
+  admitsGuests(domain: string): boolean
+  guest(domain: string): Identity
 }

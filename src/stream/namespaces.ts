@@ -7,6 +7,8 @@ export const NS_CLIENT = 'jabber:client'
 export const NS_SERVER = 'jabber:server'
 export const NS_TLS = 'urn:ietf:params:xml:ns:xmpp-tls'
 export const NS_SASL = 'urn:ietf:params:xml:ns:xmpp-sasl'
+/** XEP-0440 §4. */
+export const NS_CHANNEL_BINDING = 'urn:xmpp:sasl-cb:0'
 export const NS_BIND = 'urn:ietf:params:xml:ns:xmpp-bind'
 export const NS_SESSION = 'urn:ietf:params:xml:ns:xmpp-session'
 /** XEP-0077 §14.1, §14.2. */

@@ -5,11 +5,13 @@
 import type { Authenticator } from './authenticator.js'
 import { advertised } from './features/advertised.js'
 import { bind, type Binder } from './features/bind.js'
+import type { LoginRules } from './features/exchange.js'
 import type { Feature } from './features/feature.js'
 import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
 import { legacySession } from './features/session.js'
 import { starttls } from './features/starttls.js'
+import { LoginTries } from './features/tries.js'
 import type { StreamSettings } from './options.js'
 import type { Registrar } from './registrar.js'
 
@@ -45,6 +47,10 @@ export interface C2sParts {
 
 export function c2sProfile({ settings, domains, authenticator, registrar, binder, extras }: C2sParts): Profile {
   const tlsRequired = (domain: string): boolean => domains.tlsRequired(domain)
+  const rules: LoginRules = {
+    authenticator, tlsRequired, plain: settings.saslPlain, plainWithoutTls: settings.saslPlainWithoutTls, bindings: settings.saslBindings
+  }
+  const tries = new LoginTries({ tries: settings.saslTries, delayMs: settings.saslDelayMs })
   return {
     name: 'c2s',
     domains,
@@ -52,12 +58,7 @@ export function c2sProfile({ settings, domains, authenticator, registrar, binder
     bindMs: settings.bindSeconds * 1000,
     features: [
       starttls(tlsRequired),
-      sasl({
-        authenticator, tlsRequired,
-        plainWithoutTls: settings.saslPlainWithoutTls,
-        tries: settings.saslTries,
-        delayMs: settings.saslDelayMs
-      }),
+      sasl({ rules, tries }),
       register({ registrar, tlsRequired }),
       bind(binder),
       legacySession,

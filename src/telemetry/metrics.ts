@@ -21,6 +21,11 @@ export interface Reading {
   from(read: () => number): void
 }
 
+/** Numbers by one label, which comes from a closed set such as the served domains. */
+export interface Readings {
+  from(read: () => ReadonlyMap<string, number>): void
+}
+
 export interface Timing {
   /** Seconds. */
   observe(seconds: number): void
@@ -53,6 +58,7 @@ export interface Metrics {
   readonly nodes: Reading
   readonly sessions: Reading
   readonly logDropped: Reading
+  readonly certificateDays: Readings
   /** From asking another node to its answer. */
   readonly answerSeconds: Timing
   /** In the text format of Prometheus. */
@@ -85,6 +91,18 @@ class Meters {
   reading(name: string, help: string): Reading {
     let read = (): number => 0
     this.gauge(name, help, () => read())
+    return { from: (source) => void (read = source) }
+  }
+
+  readings(name: string, help: string, label: string): Readings {
+    let read = (): ReadonlyMap<string, number> => new Map()
+    new Gauge({
+      name, help, labelNames: [label], registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const [value, number] of read()) this.set({ [label]: value }, number)
+      }
+    })
     return { from: (source) => void (read = source) }
   }
 
@@ -168,7 +186,7 @@ export function createMetrics(): Metrics {
 
 const [IN, OUT] = [{ direction: 'in' }, { direction: 'out' }]
 
-type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions'
+type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'certificateDays'
 
 function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
   return {
@@ -177,7 +195,8 @@ function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
     streamsOpened: m.tally(['starling_streams_opened_total', 'Streams of clients'], 'transport', TRANSPORT_KINDS),
     streamsClosed: m.tally(['starling_streams_closed_total', 'Ends of streams'], 'reason', STREAM_CLOSED),
     connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),
-    sessions: m.reading('starling_sessions', 'Bound devices on this node')
+    sessions: m.reading('starling_sessions', 'Bound devices on this node'),
+    certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain')
   }
 }
 

@@ -4,7 +4,9 @@
  */
 import type { XmlLimits } from '../xml/raw.js'
 import type { Log } from '../telemetry/log.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { StreamLimitSettings } from './options.js'
+import type { TlsFacts } from './transport.js'
 import type { QueueBounds } from './write-queue.js'
 import type { TurnEnd } from './turn-end.js'
 import type { Wheel } from './wheel.js'
@@ -46,6 +48,7 @@ export interface TransportRoom {
   readonly turn: TurnEnd
   readonly bounds: Bounds
   readonly log: Log
+  readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
 }
 
 /** A connection's place in the counts per address. */
@@ -64,4 +67,5 @@ export interface Origin {
   readonly address: string
   readonly port: number
   readonly secure: boolean
+  readonly tls?: TlsFacts
 }

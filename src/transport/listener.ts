@@ -4,11 +4,11 @@
  */
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
-import type { SecureContext } from 'node:tls'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
 import { FREE_TICKET, type Origin, type Ticket } from './bounds.js'
+import { SocketFacts } from './channel-binding.js'
 import { messageOf } from './failure.js'
 import { ListenError, noSuchFamily } from './listen-error.js'
 import type { AddressLimits } from './limits.js'
@@ -16,6 +16,7 @@ import { plainAddress } from './networks.js'
 import type { Networks } from './networks.js'
 import { readProxyHeader } from './proxy-reader.js'
 import { acceptTls } from './tls.js'
+import type { ContextOf } from './tls.js'
 import type { Wheel } from './wheel.js'
 
 export interface Door {
@@ -28,7 +29,7 @@ export interface Door {
   /** Believe a PROXY header that says that TLS ended at the proxy. */
   readonly proxyTls: boolean
   /** TLS from the first byte, with these application protocols. */
-  readonly tls: { readonly context: () => SecureContext, readonly alpn: readonly string[] } | undefined
+  readonly tls: { readonly context: ContextOf, readonly alpn: readonly string[], readonly requestCert?: boolean } | undefined
   /** Its connections log in (XMPP), so they count as unauthenticated until then. */
   readonly logsIn: boolean
 }
@@ -142,9 +143,9 @@ export class Listener {
   async #handshake(socket: Socket, origin: Origin, ticket: Ticket): Promise<void> {
     const { wheel, handshakeMs } = this.#room
     if (this.door.tls === undefined) return
-    const { context, alpn } = this.door.tls
-    const secure = await acceptTls(socket, context(), { wheel, handshakeMs, alpn }).catch((error: unknown) => messageOf(error))
-    if (typeof secure !== 'string') { this.#onSocket(secure, { ...origin, secure: true }, ticket); return }
+    const { context, ...how } = this.door.tls
+    const secure = await acceptTls(socket, context, { wheel, handshakeMs, ...how }).catch((error: unknown) => messageOf(error))
+    if (typeof secure !== 'string') { this.#onSocket(secure, { ...origin, secure: true, tls: new SocketFacts(secure) }, ticket); return }
     ticket.release()
     this.#refuse(socket, origin, 'tls-handshake', secure)
   }

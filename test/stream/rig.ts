@@ -10,7 +10,7 @@ import type { AccountRecord, Accounts, ScramKeys } from '../../src/storage/store
 import type { StreamSettings } from '../../src/stream/options.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
-import type { Accept } from '../../src/transport/transport.js'
+import { BINDING_TYPES, type Accept } from '../../src/transport/transport.js'
 import { Networks } from '../../src/transport/networks.js'
 import { NewAccounts } from '../../src/transport/new-accounts.js'
 import { type AddressLimitSettings, addressLimitOptions } from '../../src/transport/options.js'
@@ -117,7 +117,8 @@ export class RecordingHandler implements SessionHandler {
 const DOMAINS = new Set(['im.test', 'other.test'])
 
 export const SETTINGS: StreamSettings = {
-  vhostTlsRequired: true, saslPlainWithoutTls: false, authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
+  vhostTlsRequired: true, saslPlain: true, saslBindings: BINDING_TYPES, saslPlainWithoutTls: false,
+  authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
 }
 
 export interface RigOptions {

@@ -44,7 +44,7 @@ async function scram({ ask }: Scene, mechanism: string, user: ScramUser) {
   const gs2 = user.gs2 ?? 'n,,'
   const first = `n=${user.name},r=${user.nonce ?? 'clientnonce'}`
   const challenge = unbase64(/<challenge[^>]*>([^<]*)</.exec(await ask(auth(mechanism, base64(gs2 + first))))?.[1] ?? '')
-  const [, nonce = '', salt = '', count = ''] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(challenge) ?? []
+  const [, nonce = '', salt = '', count = ''] = /^r=([^,]+),s=([^,]+),i=(\d+),h=[A-Za-z0-9+/]+=*$/.exec(challenge) ?? []
   const unproved = `c=${base64(gs2)},r=${nonce}`
   const salted = pbkdf2Sync(user.password, Buffer.from(salt, 'base64'), Number(count), hash.bytes, hash.name)
   const clientKey = mac(salted, 'Client Key')
