@@ -191,8 +191,7 @@ export function createMetrics(): Metrics {
 const [IN, OUT] = [{ direction: 'in' }, { direction: 'out' }]
 
 type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'certificateDays'
-type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'detached'
-  | 'unacked' | 'resumes'
+  | 'detached' | 'unacked' | 'resumes'
 
 function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
   return {
