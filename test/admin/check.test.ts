@@ -65,6 +65,13 @@ describe('certificates', () => {
     expect(texts(await checkCertificates(tls(), ['a.test'], NOW))).toEqual([expect.stringMatching(line)])
   })
 
+  test('authorities of client certificates that cannot be read', async () => {
+    await put('a.test', ['a.test'])
+    expect(texts(await checkCertificates({ ...tls(), tlsClientCa: join(certs, 'ca.pem') }, ['a.test'], NOW))).toEqual([
+      'ok a.test: certs/a.test.pem, 90 days left', expect.stringMatching(/^fail certs\/ca\.pem: cannot be read \(ENOENT\)/)
+    ])
+  })
+
   test('every domain is judged, also beside one that fails; a key that others can read is said once', async () => {
     await put('a.test', ['a.test'], -1)
     chmodSync(await put('b.test', ['b.test']), 0o644)
