@@ -18,6 +18,7 @@ import { createClientDoor } from './session/door.js'
 import { Registration } from './session/registration.js'
 import type { Sessions } from './session/sessions.js'
 import { offLog } from './session/stable-log.js'
+import { RELOAD_NOTICE } from './storage/cluster-tables.js'
 import { withGuests } from './storage/guests.js'
 import type { OpenStore } from './storage/open.js'
 import type { Clock } from './telemetry/clock.js'
@@ -74,6 +75,10 @@ export async function assemble(ground: Ground): Promise<Assembly> {
   const strategy = await loadStrategy(name, { node: mesh.self.name, clusterName, clock, log: logs.room('cluster') })
   const { router, accounts, credentials } = await engine(ground, strategy, hosts)
   const certificates = await certificatesOf(ground, hosts)
+  mesh.onNotice((kind, subject) => {
+    if (kind === RELOAD_NOTICE) void certificates.reload()
+    else accounts.notice(kind, subject)
+  })
   const doors = clientDoors(ground, { accept: (transport) => door(transport), strategy, router, hosts, certificates })
   const door = clientDoor(ground, { router, accounts, credentials, doors, hosts })
   return { router, strategy, doors, certificates }
@@ -112,7 +117,6 @@ async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]
   const router: Router = createRouter({
     pipeline, services, domains, sessions, mesh, strategy, stableLog: offLog, hlc, metrics
   })
-  mesh.onNotice((kind, subject) => { accounts.notice(kind, subject) })
   return { router, accounts, credentials }
 }
 
@@ -151,7 +155,7 @@ function clientDoors(ground: Ground, { accept, strategy, router, hosts, certific
   const log = logs.room('transport')
   const domains = hosts.map(({ domain }) => domain)
   metrics.sessions.from(() => sessions.size)
-  const doors = new ClientDoors({
+  const doors: ClientDoors = new ClientDoors({
     doors: values.doors, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
     streamLimits: { ...values.streamLimits, slowMs: values.streamLimits.slowMs + SLOW_GRACE_MS },
     clock, log, nodeName: mesh.self.name, contextOf: (name) => certificates.contextOf(name),
@@ -162,7 +166,8 @@ function clientDoors(ground: Ground, { accept, strategy, router, hosts, certific
     adminRoutes: adminRoutes({
       metrics: () => metrics.text(), health: () => health.report(), self: () => mesh.self, viewNo: () => mesh.viewNo,
       serving: () => mesh.serving(), members: () => mesh.members(), problems: () => mesh.problems(),
-      strategy: () => strategy.name, sessions: () => sessions, router: () => router.facts()
+      strategy: () => strategy.name, sessions: () => sessions, router: () => router.facts(), doors: () => doors.ports(),
+      certificates: () => ({ reloads: certificates.reloads, domains: certificates.facts() })
     })
   })
   mesh.onBosh((_from, request) => doors.bosh.serveForwarded(request))

@@ -4,6 +4,7 @@
  */
 import type { XmlLimits } from '../xml/raw.js'
 import type { Log } from '../telemetry/log.js'
+import type { Metrics } from '../telemetry/metrics.js'
 import type { StreamLimitSettings } from './options.js'
 import type { TlsFacts } from './transport.js'
 import type { QueueBounds } from './write-queue.js'
@@ -47,6 +48,7 @@ export interface TransportRoom {
   readonly turn: TurnEnd
   readonly bounds: Bounds
   readonly log: Log
+  readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
 }
 
 /** A connection's place in the counts per address. */

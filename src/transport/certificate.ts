@@ -46,11 +46,14 @@ export interface CertificatePlace {
   readonly log: Log
   /** Milliseconds since 1970. */
   readonly now: number
+  /** Look only: where one would have to be made, reject. */
+  readonly dry?: boolean
 }
 
 const SELF_MADE = 'self-made-certificate.pem'
 /** Long, because nobody renews a certificate that nobody can check anyway. */
 const SELF_MADE_DAYS = 3_650
+export const NONE_YET = 'not there yet: it is made at the start, and nobody trusts it; put a real one into --ssl-certs-location'
 export const DAY_MS = 86_400_000
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
@@ -66,27 +69,28 @@ export function certificateFiles(settings: TlsSettings, domains: readonly string
 
 /** Rejects with `CertificateError`. One that has expired is no error: the caller judges `validUntil`. */
 export async function loadCertificates(settings: TlsSettings, place: CertificatePlace): Promise<CertificateSet> {
-  const given = await named(settings, place)
+  const given = await namedCertificate(settings, place)
   const own = new Map<string, Certificate>()
   for (const domain of place.domains) {
-    const one = await found(settings, domain, place)
+    const one = await certificateInFolder(settings, domain, place)
     if (one !== undefined) own.set(domain, one)
   }
   const [first = ''] = place.domains
   const all = own.size === place.domains.length ? own.get(first) : undefined
-  const fallback = given ?? await found(settings, 'default', place) ?? all ?? await selfMade(place)
+  const fallback = given ?? await certificateInFolder(settings, 'default', place) ?? all ?? await selfMade(place)
   const byDomain = new Map(place.domains.map((domain) => [tlsName(domain), own.get(domain) ?? fallback]))
   return { fallback, byDomain, clientCa: await authorities(settings.tlsClientCa) }
 }
 
 /** Served domains that their certificate does not name. */
-export function unnamed({ byDomain }: CertificateSet): readonly string[] {
+export function unnamed({ byDomain }: Pick<CertificateSet, 'byDomain'>): readonly string[] {
   const named = ([domain, { certificate }]: readonly [string, Certificate]): boolean =>
     new X509Certificate(certificate).checkHost(domain) !== undefined
   return [...byDomain].filter((one) => !named(one)).map(([domain]) => domain)
 }
 
-async function named({ tlsCertificate, tlsKey }: TlsSettings, place: CertificatePlace): Promise<Certificate | undefined> {
+/** Of `--tls-certificate`. Rejects with `CertificateError`. */
+export async function namedCertificate({ tlsCertificate, tlsKey }: TlsSettings, place: CertificatePlace): Promise<Certificate | undefined> {
   if (tlsCertificate !== '') {
     const keyFile = tlsKey === '' ? tlsCertificate : tlsKey
     return checked(await pairFrom(tlsCertificate, keyFile, place.log), tlsCertificate, place)
@@ -95,8 +99,9 @@ async function named({ tlsCertificate, tlsKey }: TlsSettings, place: Certificate
   return undefined
 }
 
-async function found({ sslCertsLocation }: TlsSettings, name: string, place: CertificatePlace): Promise<Certificate | undefined> {
-  const file = join(sslCertsLocation, `${name}.pem`)
+/** Of one domain's file, where there is one. Rejects with `CertificateError`. */
+export async function certificateInFolder(settings: TlsSettings, name: string, place: CertificatePlace): Promise<Certificate | undefined> {
+  const file = join(settings.sslCertsLocation, `${name}.pem`)
   return await exists(file) ? checked(await pairFrom(file, file, place.log), file, place) : undefined
 }
 
@@ -110,13 +115,17 @@ async function authorities(file: string): Promise<string | undefined> {
   return `${found.join('\n')}\n`
 }
 
-async function selfMade(place: CertificatePlace): Promise<Certificate> {
+export async function selfMade(place: CertificatePlace): Promise<Certificate> {
   const file = join(place.dataDirectory, SELF_MADE)
-  if (!(await exists(file))) await makeFile(file, place)
+  if (!(await exists(file))) {
+    if (place.dry === true) throw new CertificateError(file, NONE_YET)
+    await makeFile(file, place)
+  }
   const pair = await pairFrom(file, file, place.log)
   const certificate = parsed(pair.certificate, file)
   const fits = place.domains.every((domain) => certificate.checkHost(tlsName(domain)) !== undefined)
-  if (fits && Date.parse(certificate.validTo) > place.now + DAY_MS) return { ...checked(pair, file, place), selfMade: true }
+  const good = fits && Date.parse(certificate.validTo) > place.now + DAY_MS
+  if (good || place.dry === true) return { ...checked(pair, file, place), selfMade: true }
   await unlink(file)
   return selfMade(place)
 }

@@ -71,7 +71,7 @@ export class ClientDoors {
   constructor(parts: DoorsParts) {
     const { clock, log, addressLimits, httpLimits, doors, nodeName, accept, serves, forward } = parts
     this.#parts = parts
-    this.room = { wheel: new Wheel(clock), turn: new TurnEnd(), bounds: boundsOf(parts.streamLimits), log }
+    this.room = { wheel: new Wheel(clock), turn: new TurnEnd(), bounds: boundsOf(parts.streamLimits), log, refused: parts.refused }
     this.limits = new AddressLimits(addressLimits, Networks.of(addressLimits.exempt), this.room.wheel)
     this.#trusted = Networks.of(doors.trustedProxies)
     this.bosh = new BoshSessions({ room: this.room, limits: httpLimits, addresses: this.limits, nodeName, accept, serves, forward })
@@ -214,6 +214,7 @@ export class ClientDoors {
   }
 }
 
-const ADMIN_PORT = 8080
+/** When `--admin-listen` names none. */
+export const ADMIN_PORT = 8080
 /** The wheel looks a little later than a deadline. */
 const LAST_LOOK_MS = 1_000

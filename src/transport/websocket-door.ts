@@ -62,6 +62,7 @@ export class Upgrades {
     door.release(request)
     const admission = addresses.admit(origin.address, { evict: () => socket.destroy(), paid: near.address === origin.address })
     if ('refused' in admission) {
+      room.refused.add(admission.refused)
       room.log.info({ reason: admission.refused, ip: origin.address }, 'connection.refused')
       refuseUpgrade(socket, 429); return
     }

@@ -138,7 +138,8 @@ export class WebSocketTransport implements Transport, Timed {
     this.#queue.push(textFrame(FRAMED_CLOSE))
     this.#endBy = now + END_MS
     this.#closeAt = this.#peerClosed ? now + PEER_CLOSE_MS : Infinity
-    if (!this.#peerClosed) void this.#queue.empty().then(() => this.#parts.ws.close(this.#closeCode))
+    if (this.#peerClosed) this.#queue.flush()          // its Close frame may be in the same chunk: nothing follows ours (RFC 6455 §5.5.1)
+    else void this.#queue.empty().then(() => this.#parts.ws.close(this.#closeCode))
     this.#room.wheel.look(this, Math.min(this.#endBy, this.#closeAt))
   }
 

@@ -305,7 +305,7 @@ describe('a node with short times and limits for everybody', () => {
   })
 
   for (const door of ['c2s', 'c2sTls', 'http', 'https', 'admin', 'cluster'] as const) {
-    tally.test(`garbage on the port ${door}: closed, and nothing of it kept`, door, async () => {
+    tally.test(`garbage on the port ${door}: closed, and nothing of it kept`, door === 'cluster' ? 'link' : 'tcp', async () => {
       const lines = stage.mark()
       const socket = await connected(door === 'https' ? proxied : stage.node.ports[door])
       const over = new Promise((done) => { socket.on('close', done) })

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TestClient, type Login } from './client.js'
-import { NodeProcess } from './node-process.js'
+import { NodeProcess, type NodeSpec } from './node-process.js'
 import { openAccounts, type AccountDoor, type TestDatabase } from './database.js'
 
 export type StrategyName = 'broadcast' | 'online-users-caching'
@@ -42,10 +42,10 @@ export class Cluster {
   }
 
   /** One node more; start it yourself. */
-  async plan(name: string, lines: readonly string[] = []): Promise<NodeProcess> {
+  async plan(name: string, lines: readonly string[] = [], more: Partial<NodeSpec> = {}): Promise<NodeProcess> {
     const { database, strategy = 'broadcast' } = this.spec
     const node = await NodeProcess.plan({
-      name, dir: this.dir, jdbc: database.jdbc, userDb: database.userDb, strategy, lines: [...this.spec.lines ?? [], ...lines]
+      name, dir: this.dir, jdbc: database.jdbc, userDb: database.userDb, strategy, lines: [...this.spec.lines ?? [], ...lines], ...more
     })
     this.nodes.push(node)
     return node

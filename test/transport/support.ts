@@ -6,6 +6,7 @@ import { TurnEnd } from '../../src/transport/turn-end.js'
 import type { Transport, TransportSink } from '../../src/transport/transport.js'
 import { Wheel } from '../../src/transport/wheel.js'
 import type { Cancel, Clock } from '../../src/telemetry/clock.js'
+import type { ConnectionRefusedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
 import type { RawElement, StreamHeader, XmlFault, XmlLimits } from '../../src/xml/raw.js'
 
@@ -73,13 +74,17 @@ export const httpLimits = initialOf<HttpLimitSettings>(httpLimitOptions)
 export interface TestRoom extends TransportRoom {
   readonly clock: HandClock
   readonly log: ReturnType<typeof recordingLog>
+  /** Reasons of refusals, as the metric counts them. */
+  readonly counted: readonly ConnectionRefusedReason[]
 }
 
 export function testRoom(bounds: Partial<Bounds> = {}): TestRoom {
   const clock = new HandClock()
   const wheel = new Wheel(clock)
   wheel.start()
-  return { clock, wheel, turn: new TurnEnd(), bounds: { ...BOUNDS, ...bounds }, log: recordingLog() }
+  const counted: ConnectionRefusedReason[] = []
+  const refused = { add(reason: ConnectionRefusedReason) { counted.push(reason) } }
+  return { clock, wheel, turn: new TurnEnd(), bounds: { ...BOUNDS, ...bounds }, log: recordingLog(), refused, counted }
 }
 
 export type Seen =

@@ -28,8 +28,11 @@ export interface Opinion {
   readonly forbidden: boolean
   /** It goes beyond a limit of ours. */
   readonly excessive: boolean
+  /** A namespace has blanks around its name, which saxes takes away, so that it is another one to it. */
+  readonly blanks: boolean
   /** First-level elements that are complete. */
   readonly elements: readonly Told[]
+  readonly root: { readonly ns: string, readonly name: string } | undefined
 }
 
 /** What may follow in a name but not begin one; saxes lets it begin the part behind a colon (XML Names §4 does not). */
@@ -80,17 +83,20 @@ class Listener {
   readonly elements: Told[] = []
   forbidden = false
   excessive = false
+  blanks = false
   closed = false
   #depth = 0
+  root: { readonly ns: string, readonly name: string } | undefined
   #told: Told | undefined
 
-  constructor(text: string) {
+  /** @param level how deep the elements stand that are told: 1 in a stream, 0 when the document is the element */
+  constructor(text: string, private readonly level: number, private readonly whole: boolean) {
     this.forbidden = text.startsWith('\ufeff')
     this.excessive = EXCESS.test(text)
   }
 
   forbid(): void {
-    if (!this.closed) this.forbidden = true
+    if (!this.closed || this.whole) this.forbidden = true
   }
 
   declaration({ version, encoding }: { readonly version?: string | undefined, readonly encoding?: string | undefined }): void {
@@ -98,29 +104,31 @@ class Listener {
   }
 
   open(tag: SaxesTagNS): void {
-    const attrs = this.#attributes(tag, this.#depth === 1)
+    const attrs = this.#attributes(tag, this.#depth === this.level)
     this.#judge(tag)
-    const depth = this.#depth++
+    const depth = this.#depth++ - this.level + 1
+    this.root ??= { ns: tag.uri, name: tag.local }
     if (depth === 1) this.#told = { ns: tag.uri, name: tag.local, attrs, children: '', inside: '', trees: '' }
     else if (depth > 1) this.#add(`\u0003${tag.uri}\u0001${tag.local}\u0002${attrs}\u0004`)
     if (depth === 2 && this.#told !== undefined) this.#told.children += `${tag.uri}\u0001${tag.local}\u0002`
   }
 
   close(): void {
-    const depth = --this.#depth
+    const depth = --this.#depth - this.level + 1
     if (depth > 1) this.#add('\u0005')
     if (depth === 1 && this.#told !== undefined) this.elements.push(this.#told)
-    if (depth === 0) this.closed = true
+    if (this.#depth === 0) this.closed = true
   }
 
   text(data: string): void {
-    if (this.#depth === 1 && /[^ \t\r\n]/.test(data)) this.forbid()
-    if (this.#depth === 2 && this.#told !== undefined) this.#told.inside += data
-    else if (this.#depth > 2) this.#add(data)
+    const depth = this.#depth - this.level + 1
+    if (depth === 1 && /[^ \t\r\n]/.test(data)) this.forbid()
+    if (depth === 2 && this.#told !== undefined) this.#told.inside += data
+    else if (depth > 2) this.#add(data)
   }
 
   cdata(data: string): void {
-    if (this.#depth === 1) this.forbid()
+    if (this.#depth === this.level) this.forbid()
     this.text(data)
   }
 
@@ -141,8 +149,10 @@ class Listener {
       all++
       if (name.length > LIMIT.nameBytes / 4) this.excessive = true
       if (NO_START.test(local)) this.forbid()
-      if (uri === NS_XMLNS || name === 'xmlns') declared++
-      else if (!root || uri === '' || (uri === NS_XML && local === 'lang')) list.push(`${uri}\u0001${local}\u0006${value}`)
+      if (uri === NS_XMLNS || name === 'xmlns') {
+        declared++
+        if (value.trim() !== value) this.blanks = true
+      } else if (!root || uri === '' || (uri === NS_XML && local === 'lang')) list.push(`${uri}\u0001${local}\u0006${value}`)
     }
     if (all > LIMIT.attributes || declared > LIMIT.namespaces) this.excessive = true
     return list.length < 2 ? list.join('') : list.sort().join('\u0002')
@@ -153,15 +163,19 @@ class Listener {
     if (NO_START.test(tag.local)) this.forbid()
     // XML Names §3 lets elements have it; nothing can declare it elsewhere.
     if (tag.prefix === 'xml') this.forbid()
-    if (tag.prefix === 'stream' && tag.uri !== NS_STREAMS && this.#depth > 0) this.forbid()
-    if (this.#depth === 1 && tag.prefix !== '' && CONTENT.includes(tag.uri)) this.forbid()   // RFC 6120 §4.8.5
+    if (tag.prefix === 'stream' && tag.uri !== NS_STREAMS && this.#depth >= this.level) this.forbid()
+    if (this.#depth === this.level && tag.prefix !== '' && CONTENT.includes(tag.uri)) this.forbid()   // RFC 6120 §4.8.5
   }
 }
 
-/** What saxes says of a stream of elements: of its first-level elements, with their text. */
-export function secondOpinion(document: Buffer): Opinion {
+/**
+ * What saxes says of a stream of elements: of its first-level elements, with their text.
+ * @param level 0: the document itself is the element
+ * @param whole nothing may follow the root
+ */
+export function secondOpinion(document: Buffer, level = 1, whole = level === 0): Opinion {
   const text = decodable(document)
-  const listener = new Listener(text)
+  const listener = new Listener(text, level, whole)
   const parser = new SaxesParser({ xmlns: true })
   parser.on('error', (error) => { throw error })
   parser.on('xmldecl', (declaration) => { listener.declaration(declaration) })
@@ -172,18 +186,18 @@ export function secondOpinion(document: Buffer): Opinion {
   parser.on('closetag', () => { listener.close() })
   parser.on('text', (data) => { listener.text(data) })
   parser.on('cdata', (data) => { listener.cdata(data) })
-  const wellFormed = wellFormedBy(parser, text, listener)
-  const { forbidden, excessive, elements } = listener
-  return { wellFormed, forbidden, excessive, elements }
+  const wellFormed = wellFormedBy(parser, text, listener, whole)
+  const { forbidden, excessive, blanks, elements, root } = listener
+  return { wellFormed, forbidden, excessive, blanks, elements, root }
 }
 
-function wellFormedBy(parser: SaxesParser<{ xmlns: true }>, text: string, listener: Listener): boolean {
+function wellFormedBy(parser: SaxesParser<{ xmlns: true }>, text: string, listener: Listener, whole: boolean): boolean {
   try {
     parser.write(text).close()
     return true
   } catch (error) {
     // The end tag of the root is reported before it is compared with the start tag.
-    return listener.closed && !String(error).includes('unexpected close tag')
+    return !whole && listener.closed && !String(error).includes('unexpected close tag')
   }
 }
 

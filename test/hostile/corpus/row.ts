@@ -28,7 +28,9 @@ export type Expect =
   /** One error stanza, and the stream stays open. */
   | { readonly is: 'XE', readonly type: string, readonly condition: string, readonly from?: string, readonly application?: string,
     /** Id of the error; `x` when not given, which is what rows send. */
-    readonly id?: string }
+    readonly id?: string,
+    /** Must not be in the answer: what was secret in the question. */
+    readonly hides?: string }
   /** One SASL failure, and the stream stays open. */
   | { readonly is: 'SF', readonly condition: string }
   /** Nothing comes back, and the stream stays open. */
@@ -49,6 +51,11 @@ export interface Case {
   readonly on?: Partial<Record<Form, Expect>>
   /** `byte`: each byte in a segment of its own, where there are segments. */
   readonly cut?: 'byte'
+  /** Stanzas that make the scene, each answered without an error, and what clears it away again. */
+  readonly before?: readonly string[]
+  readonly after?: readonly string[]
+  /** But for addresses the answers of all such cases of a row are the same, byte for byte. */
+  readonly alike?: boolean
   /** Log lines besides the one of the stream's end, by event. */
   readonly alsoLogged?: readonly string[]
 }
@@ -68,7 +75,8 @@ export const SE = (condition: string, application?: string): Expect =>
   ({ is: 'SE', condition, ...application !== undefined && { application } })
 export const XML = (condition: string, application?: string): Expect =>
   ({ is: 'SE', condition, xml: true, ...application !== undefined && { application } })
-export const XE = (type: string, condition: string, more: { from?: string, application?: string, id?: string } = {}): Expect =>
+type StanzaErrorMore = Pick<Extract<Expect, { is: 'XE' }>, 'from' | 'application' | 'id' | 'hides'>
+export const XE = (type: string, condition: string, more: StanzaErrorMore = {}): Expect =>
   ({ is: 'XE', type, condition, ...more })
 export const SF = (condition: string): Expect => ({ is: 'SF', condition })
 export const DROP: Expect = { is: 'drop' }
