@@ -154,6 +154,8 @@ function clientDoors(ground: Ground, { accept, strategy, router, hosts, certific
   const log = logs.room('transport')
   const domains = hosts.map(({ domain }) => domain)
   metrics.sessions.from(() => sessions.size)
+  metrics.detached.from(() => sessions.count().detached)
+  metrics.unacked.from(() => sessions.count().unacked)
   const doors: ClientDoors = new ClientDoors({
     doors: values.doors, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
     streamLimits: { ...values.streamLimits, slowMs: values.streamLimits.slowMs + SLOW_GRACE_MS },
@@ -183,9 +185,10 @@ function clientDoor(ground: Ground, { router, accounts, credentials, loginSecret
   const { pendingBytesMax, slowMs } = values.streamLimits
   const served = new Set(hosts.map(({ domain }) => domain))
   return createClientDoor({
-    streamSettings: values.stream, settings: values.session, sessions, handler: router.handler, hlc, clock, metrics,
+    streamSettings: values.stream, settings: values.session, sessions, stableLog: offLog, handler: router.handler, hlc, clock, metrics,
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel,
-    authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret), registrar: registrationOf(ground, credentials, hosts),
+    authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret),
+    registrar: registrationOf(ground, credentials, hosts),
     log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',

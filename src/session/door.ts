@@ -10,7 +10,6 @@ import type { Metrics } from '../telemetry/metrics.js'
 import type { Accept } from '../transport/transport.js'
 import { StreamError } from '../xmpp/errors.js'
 import { createBinder, type BinderParts } from './binder.js'
-import type { SessionMetrics } from './client-session.js'
 
 export interface DoorParts extends BinderParts {
   readonly streamSettings: StreamSettings
@@ -23,7 +22,7 @@ export interface DoorParts extends BinderParts {
   /** What plugins say in `<stream:features/>` after authentication, as XML that stands alone there. */
   readonly extras: () => string
   readonly log: Log
-  readonly metrics: SessionMetrics & Pick<Metrics, 'streamsOpened' | 'streamsClosed'>
+  readonly metrics: BinderParts['metrics'] & Pick<Metrics, 'streamsOpened' | 'streamsClosed'>
 }
 
 /** Takes each new connection; `sessions` closes and holds those that have not logged in, too. */

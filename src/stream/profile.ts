@@ -11,6 +11,7 @@ import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
 import { sasl2 } from './features/sasl2.js'
 import { legacySession } from './features/session.js'
+import { streamManagement } from './features/sm.js'
 import { starttls } from './features/starttls.js'
 import { LoginTries } from './features/tries.js'
 import type { StreamSettings } from './options.js'
@@ -68,6 +69,7 @@ export function c2sProfile(parts: C2sParts): Profile {
       sasl2({ rules, tries, tokens, binder, secret: parts.loginSecret }),
       register({ registrar, tlsRequired }),
       bind(binder),
+      streamManagement(binder),
       legacySession,
       advertised('extras', extras)
     ]

@@ -16,8 +16,9 @@ import type { Deadlines, Timed } from './deadlines.js'
 import {
   claimant, fits, offers, raised, type Feature, type FeatureHost, type Flag, type Flags, type Negotiator, type Outcome
 } from './features/feature.js'
+import { isAcknowledging } from './features/sm.js'
 import { judgeHeader, type HeaderVerdict } from './header.js'
-import { NS_CLIENT, NS_ERRORS } from './namespaces.js'
+import { NS_CLIENT, NS_ERRORS, NS_SM } from './namespaces.js'
 import { HOLD, type Hold, type OpenStream, type StanzaConsumer } from './open-stream.js'
 import type { Profile } from './profile.js'
 import { featuresText, streamErrorText } from './text.js'
@@ -121,6 +122,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     return this.#transport.peer
   }
 
+  get consumer(): StanzaConsumer | undefined {
+    return this.#state.kind === 'open' ? this.#state.consumer : undefined
+  }
+
   get alive(): boolean {
     return this.#state.kind !== 'closing' && this.#state.kind !== 'closed'
   }
@@ -194,7 +199,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   drained(): void {
-    if (this.#state.kind === 'open') this.#state.consumer.drained()
+    this.consumer?.drained()
   }
 
   gone(error: Error | undefined): void {
@@ -319,19 +324,15 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #open(element: RawElement, consumer: StanzaConsumer): void {
-    if (element.ns !== NS_CLIENT || !isStanza(element.name) || this.#isClaimedIq(element)) this.#negotiate(element)
-    else {
+    try {
+      if (element.ns === NS_SM && isAcknowledging(element, consumer)) return
+      const isClaimed = element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
+      if (isClaimed || element.ns !== NS_CLIENT || !isStanza(element.name)) return this.#negotiate(element)
       this.#received++
-      try {
-        consumer.stanza(element)
-      } catch (error) {
-        this.#fail(error)
-      }
+      consumer.stanza(element)
+    } catch (error) {
+      this.#fail(error)
     }
-  }
-
-  #isClaimedIq(element: RawElement): boolean {
-    return element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
   }
 
   // A new header is expected (§4.3.3): after TLS and after SASL.
@@ -371,7 +372,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
 
   // Once per stream, whoever ends it.
   #finish(reason: StreamClosedReason, detail: string | undefined, condition?: string): void {
-    const { consumer } = this.#state.kind === 'open' ? this.#state : { consumer: undefined }
+    const { consumer } = this
     this.#state = { kind: 'closing' }
     this.#deadline = Infinity
     this.#deadlines.forget(this)
@@ -382,7 +383,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
       seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent
     })
     try {
-      consumer?.ended(reason)
+      consumer?.ended(reason, this)
     } catch (error) {
       this.log.error({ stream: this.#id, err: error }, 'stream.failed')
     }

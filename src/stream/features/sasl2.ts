@@ -9,7 +9,7 @@ import { StreamError } from '../../xmpp/errors.js'
 import { SaslFailure, type Identity, type Tokens } from '../authenticator.js'
 import { NS_SASL, NS_SASL2 } from '../namespaces.js'
 import { dataOf, readWish, type Wish } from './authenticate.js'
-import { BIND2_OFFER, establish, type Bind2Parts } from './bind2.js'
+import { bind2Offer, establish, type Bind2Parts } from './bind2.js'
 import type { Exchange, LoginRules } from './exchange.js'
 import { fastOffer, newToken, tokenExchange, tokenMechanisms, type TokenExchange } from './fast.js'
 import type { Feature, FeatureHost, Negotiator, Outcome } from './feature.js'
@@ -45,7 +45,7 @@ function offer({ rules, tokens }: Sasl2Parts, host: FeatureHost): string {
   if (mechanisms.length === 0) return ''
   const list = mechanisms.map((name) => `<mechanism>${name}</mechanism>`).join('')
   const fast = tokens === undefined ? '' : fastOffer(tokenMechanisms(bindings))
-  return `<authentication xmlns='${NS_SASL2}'>${list}<inline>${BIND2_OFFER}${fast}</inline></authentication>`
+  return `<authentication xmlns='${NS_SASL2}'>${list}<inline>${bind2Offer(host)}${fast}</inline></authentication>`
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -139,16 +139,16 @@ class Sasl2Negotiator implements Negotiator {
     const host = this.#host
     admit(host, identity)
     const token = await this.#tokenFor(wish, identity, due)
-    const { bound, text } = await establish(this.#parts, wish, identity, host)
+    const { bound, resumed, text } = await establish(this.#parts, wish, identity, host)
     if (!host.alive) {
-      bound?.consumer.ended('connection-lost')
+      bound?.consumer.ended('connection-lost', host)
       return 'over'
     }
     const additional = data === undefined ? '' : `<additional-data>${encoded(data)}</additional-data>`
     const who = `<authorization-identifier>${escapeText(String(bound?.jid ?? identity.jid))}</authorization-identifier>`
     host.send(`<success xmlns='${NS_SASL2}'>${additional}${who}${text}${token}</success>`)
     host.raise(bound === undefined ? ['authenticated'] : ['authenticated', 'bound'])
-    host.announce()
+    if (!resumed) host.announce()
     if (bound !== undefined) host.bound(bound.jid, bound.consumer)
     bound?.begin()
     return 'done'
