@@ -189,6 +189,7 @@ function clientDoor(ground: Ground, { router, accounts, credentials, loginSecret
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel,
     authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret),
     registrar: registrationOf(ground, credentials, hosts),
+    limits: { beforeBytes: values.streamLimits.beforeAuthStanzaBytes, afterBytes: values.streamLimits.stanzaBytes, idleSeconds: undefined },
     log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',

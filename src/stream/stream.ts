@@ -90,10 +90,6 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#transport.attach(this)
   }
 
-  get state(): StreamState['kind'] {
-    return this.#state.kind
-  }
-
   get flags(): Flags {
     return this.#flags
   }
@@ -187,6 +183,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
         break
       default: this.#state satisfies never
     }
+  }
+
+  blank(): void {
+    if (this.#alone !== undefined) this.#fail(new StreamError('policy-violation', 'White space during a login'))     // XEP-0388 §2.4
   }
 
   closed(): void {
