@@ -21,6 +21,7 @@ import type { Sessions } from './session/sessions.js'
 import { AccountTokens } from './session/tokens.js'
 import { offLog } from './session/stable-log.js'
 import { RELOAD_NOTICE } from './storage/cluster-tables.js'
+import { withGuests } from './storage/guests.js'
 import type { OpenStore } from './storage/open.js'
 import type { Clock } from './telemetry/clock.js'
 import type { Health } from './telemetry/health.js'
@@ -62,15 +63,16 @@ const SLOW_GRACE_MS = 5_000
 
 interface Host {
   readonly domain: string
-  readonly tlsRequired: boolean | undefined
-  readonly register: boolean | undefined
-  readonly maxUsers: number | undefined
+  readonly tlsRequired?: boolean | undefined
+  readonly register?: boolean | undefined
+  readonly anonymous?: boolean | undefined
+  readonly maxUsers?: number | undefined
 }
 
 export async function assemble(ground: Ground): Promise<Assembly> {
   const { settings: { values }, logs, clock, mesh } = ground
   const given: readonly Host[] = values.server.virtualHosts
-  const hosts = given.length > 0 ? given : [{ domain: mesh.self.name, tlsRequired: undefined, register: undefined, maxUsers: undefined }]
+  const hosts = given.length > 0 ? given : [{ domain: mesh.self.name }]
   const { strategy: name, clusterName } = values.cluster
   const strategy = await loadStrategy(name, { node: mesh.self.name, clusterName, clock, log: logs.room('cluster') })
   const rooms = await engine(ground, strategy, hosts)
@@ -93,19 +95,24 @@ interface Engine {
 }
 
 async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]): Promise<Engine> {
-  const { settings, found, logs, version, clock, hlc, metrics, sessions, open: { store, cluster, values: drawn }, mesh } = ground
+  const { settings, found, logs, version, clock, hlc, metrics, sessions, open: { cluster, values: drawn, store: rows }, mesh } = ground
   const { server, session, stream } = settings.values
   const log = logs.room('session')
   const pipeline = pipelineOf(found, settings)
   const domains = hosts.map(({ domain }) => domain)
+  const admitsGuests = saidBy(hosts, 'anonymous', server.anonymous)
+  const store = withGuests(rows, { admits: admitsGuests, clock })
   const caches = new AccountCaches({ store, invalidate: (cache, key) => mesh.invalidate(cache, key) })
   const draw = async (name: string): Promise<Buffer> =>
     Buffer.from(await drawn.once(name, () => randomBytes(32).toString('hex')), 'hex')
   const secret = await draw('invented-salts')
-  const credentials = new Credentials({ accounts: store.accounts, clock, log, secret, iterations: session.scramIterations })
+  const credentials = new Credentials({
+    accounts: store.accounts, clock, log, secret, iterations: session.scramIterations, admitsGuests
+  })
   const accounts: ServerAccounts = new ServerAccounts({
     version, domains, clock, credentials, caches, pipeline, store, cluster, sessions, log,
-    admins: server.admins.map(parseJid), nodes: mesh, tlsRequired: tlsOf(hosts, stream), router: () => router
+    admins: server.admins.map(parseJid), nodes: mesh, router: () => router,
+    tlsRequired: saidBy(hosts, 'tlsRequired', stream.vhostTlsRequired)
   })
   const options = new Map<object | undefined, object | undefined>(
     found.map(({ declaration: { id, config } }) => [config, settings.pluginSettings.get(id)])
@@ -119,10 +126,10 @@ async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]
   return { router, accounts, credentials, loginSecret: await draw('login') }
 }
 
-/** A domain may say otherwise than `--vhost-tls-required`. */
-function tlsOf(hosts: readonly Host[], { vhostTlsRequired }: { readonly vhostTlsRequired: boolean }): (domain: string) => boolean {
-  const own = new Map(hosts.map(({ domain, tlsRequired }) => [domain, tlsRequired]))
-  return (domain) => own.get(domain) ?? vhostTlsRequired
+/** A served domain may say otherwise than the option for all. */
+function saidBy(hosts: readonly Host[], flag: 'tlsRequired' | 'anonymous', otherwise: boolean): (domain: string) => boolean {
+  const own = new Map(hosts.map((host) => [host.domain, host[flag]]))
+  return (domain) => own.get(domain) ?? otherwise
 }
 
 /** Room for the key of TLS session tickets in the database's shared values. */

@@ -11,6 +11,7 @@ import { SaslFailure, type Authenticator, type Identity, type ScramSecret } from
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import { StanzaError } from '../xmpp/errors.js'
+import { isGuest, newGuest } from '../xmpp/guest.js'
 import { Jid, JidError, prepareLocal } from '../xmpp/jid.js'
 import { preparePassword } from '../xmpp/saslprep.js'
 import { HashQueue } from './hash-queue.js'
@@ -29,6 +30,8 @@ export interface CredentialParts {
   /** For passwords that are set from now on. */
   readonly iterations: number
   readonly queue?: HashQueue
+  /** Nobody logs in without an account where this is absent. */
+  readonly admitsGuests?: (domain: string) => boolean
 }
 
 export class PasswordRefused extends Error {
@@ -71,7 +74,7 @@ export class Credentials implements Authenticator {
 
   async external(jid: Jid): Promise<Identity> {
     const account = await this.inTime(this.#parts.accounts.find(jid))
-    if (account === undefined) throw new SaslFailure('not-authorized', 'a certificate for a name that nobody has')
+    if (account === undefined || isGuest(account)) throw new SaslFailure('not-authorized', 'a certificate for a name that nobody has')
     if (account.disabled) throw new SaslFailure('account-disabled', 'a disabled account')
     return identityOf(account)
   }
@@ -90,12 +93,12 @@ export class Credentials implements Authenticator {
     this.#parts.log.info({ account: identity.jid.toString(), hash: keys.hash }, 'auth.upgraded')
   }
 
-  admitsGuests(): boolean {
-    return false
+  admitsGuests(domain: string): boolean {
+    return this.#parts.admitsGuests?.(domain) ?? false
   }
 
   guest(domain: string): Identity {
-    throw new SaslFailure('not-authorized', `no guests on ${domain}`)
+    return newGuest(domain)
   }
 
   /** For those who have logged in and must show again who they are. Rejects with `StanzaError` when nobody can say. */
