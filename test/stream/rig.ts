@@ -210,6 +210,7 @@ export class Rig {
       registrar: this.registration,
       loginSecret: Buffer.alloc(32, 9),
       tokens: this.tokens,
+      limits: { beforeBytes: 8_192, afterBytes: 262_144, idleSeconds: 360 },
       extras: () => extras ?? ''
     })
   }
