@@ -7,10 +7,12 @@ import { HOLD } from '../stream/open-stream.js'
 import { Stream, type StreamParts } from '../stream/stream.js'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import type { Admittance } from '../transport/bounds.js'
 import type { Accept } from '../transport/transport.js'
 import { StreamError } from '../xmpp/errors.js'
 import { createBinder, type BinderParts } from './binder.js'
 import type { SessionMetrics } from './client-session.js'
+import { Silence } from './silence.js'
 
 export interface DoorParts extends BinderParts {
   readonly streamSettings: StreamSettings
@@ -20,8 +22,12 @@ export interface DoorParts extends BinderParts {
   /** What plugins say in `<stream:features/>` after authentication, as XML that stands alone there. */
   readonly extras: () => string
   readonly log: Log
+  /** While it is strained clients are told to come later. */
+  readonly strain?: Admittance | undefined
   readonly metrics: SessionMetrics & Pick<Metrics, 'streamsOpened' | 'streamsClosed'>
 }
+
+const BUSY = 'This node has too much to do: try another one, or later'
 
 /** Takes each new connection; `sessions` closes and holds those that have not logged in, too. */
 export function createClientDoor(parts: DoorParts): Accept {
@@ -29,6 +35,7 @@ export function createClientDoor(parts: DoorParts): Accept {
   const binder = createBinder(parts)
   const profile = c2sProfile({ settings: parts.streamSettings, domains, authenticator, registrar, binder, extras })
   const streams = new Set<Stream>()
+  deadlines.look(new Silence(streams, parts.streamSettings.idleSeconds * 1000, () => sessions.gateOpen), clock.now())
   const over: StreamParts['over'] = (stream, reason) => {
     streams.delete(stream)
     parts.metrics.streamsClosed.add(reason)
@@ -51,7 +58,8 @@ export function createClientDoor(parts: DoorParts): Accept {
     streams.add(stream)
     parts.metrics.streamsOpened.add(transport.kind)
     stream.start()
-    if (!sessions.gateOpen) gateStream(stream, false)
+    if (parts.strain?.strained === true) stream.close(new StreamError('resource-constraint', BUSY), 'overloaded')
+    else if (!sessions.gateOpen) gateStream(stream, false)
   }
 }
 

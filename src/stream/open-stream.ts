@@ -11,6 +11,8 @@ import type { StreamError } from '../xmpp/errors.js'
 export interface StanzaConsumer {
   /** `<message/>`, `<presence/>` or `<iq/>` in `jabber:client`. Throws `StreamError` to end the stream. */
   stanza(element: RawElement): void
+  /** Nothing has come for long: ask the peer for a sign of life. */
+  probe(): void
   /** The transport has room again after `write` said no. */
   drained(): void
   /** Nothing follows and nothing can be written. Called once. */

@@ -119,6 +119,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     return this.#transport.peer
   }
 
+  get consumer(): StanzaConsumer | undefined {
+    return this.#state.kind === 'open' ? this.#state.consumer : undefined
+  }
+
   get alive(): boolean {
     return this.#state.kind !== 'closing' && this.#state.kind !== 'closed'
   }
@@ -360,7 +364,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
 
   // Once per stream, whoever ends it.
   #finish(reason: StreamClosedReason, detail: string | undefined, condition?: string): void {
-    const { consumer } = this.#state.kind === 'open' ? this.#state : { consumer: undefined }
+    const { consumer } = this
     this.#state = { kind: 'closing' }
     this.#deadline = Infinity
     this.#deadlines.forget(this)

@@ -59,6 +59,7 @@ export interface Metrics {
   readonly sessions: Reading
   readonly logDropped: Reading
   readonly certificateDays: Readings
+  readonly overload: Readings
   /** From asking another node to its answer. */
   readonly answerSeconds: Timing
   /** In the text format of Prometheus. */
@@ -186,7 +187,7 @@ export function createMetrics(): Metrics {
 
 const [IN, OUT] = [{ direction: 'in' }, { direction: 'out' }]
 
-type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'certificateDays'
+type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'certificateDays' | 'overload'
 
 function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
   return {
@@ -196,7 +197,8 @@ function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
     streamsClosed: m.tally(['starling_streams_closed_total', 'Ends of streams'], 'reason', STREAM_CLOSED),
     connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),
     sessions: m.reading('starling_sessions', 'Bound devices on this node'),
-    certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain')
+    certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain'),
+    overload: m.readings('starling_overload', '1 while new connections are refused because of it', 'why')
   }
 }
 

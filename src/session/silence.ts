@@ -1,0 +1,47 @@
+/**
+ * Clients from which nothing comes (RFC 6120 §4.6.3): their connection may be dead without anybody's knowing. They are asked
+ * for a sign of life, and closed when there is none. One look over all streams now and then; nothing is armed per stream.
+ */
+import type { Timed } from '../stream/deadlines.js'
+import type { Stream } from '../stream/stream.js'
+import { StreamError } from '../xmpp/errors.js'
+
+/** Fine enough for times of minutes. */
+const LOOK_MS = 5_000
+/** A phone may need that long to wake up. */
+const ANSWER_MS = 60_000
+
+export class Silence implements Timed {
+  readonly #streams: ReadonlySet<Stream>
+  readonly #idleMs: number
+  readonly #mayServe: () => boolean
+  readonly #asked = new Map<Stream, number>()
+  /** While nothing is read, silence is not the client's. */
+  #listeningSince = 0
+
+  constructor(streams: ReadonlySet<Stream>, idleMs: number, mayServe: () => boolean) {
+    this.#streams = streams
+    this.#idleMs = idleMs
+    this.#mayServe = mayServe
+  }
+
+  check(now: number): number {
+    if (!this.#mayServe()) this.#listeningSince = now
+    for (const stream of this.#asked.keys()) if (!this.#streams.has(stream)) this.#asked.delete(stream)
+    for (const stream of this.#streams) this.#judge(stream, now)
+    return now + LOOK_MS
+  }
+
+  #judge(stream: Stream, now: number): void {
+    const { consumer, peer } = stream
+    if (consumer === undefined || peer.heardAt === undefined) return   // whoever has not bound has other limits
+    const heardAt = Math.max(peer.heardAt(), this.#listeningSince)
+    const askedAt = this.#asked.get(stream)
+    if (now - heardAt < this.#idleMs) {
+      if (askedAt !== undefined) this.#asked.delete(stream)
+    } else if (askedAt === undefined) {
+      this.#asked.set(stream, now)
+      consumer.probe()
+    } else if (now - askedAt >= ANSWER_MS) stream.close(new StreamError('connection-timeout', 'No sign of life'), 'timeout')
+  }
+}
