@@ -152,6 +152,8 @@ function clientDoors(ground: Ground, { accept, strategy, router, hosts, certific
   const strain = new Strain(values.strain, clock, systemProbes())
   health.watch('load', () => strain.problems())
   metrics.overload.from(() => strain.readings())
+  metrics.detached.from(() => sessions.count().detached)
+  metrics.unacked.from(() => sessions.count().unacked)
   const doors: ClientDoors = new ClientDoors({
     doors: values.doors, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
     streamLimits: { ...values.streamLimits, slowMs: values.streamLimits.slowMs + SLOW_GRACE_MS },
@@ -181,7 +183,7 @@ function clientDoor(ground: Ground, { router, accounts, credentials, doors, host
   const { pendingBytesMax, slowMs } = values.streamLimits
   const served = new Set(hosts.map(({ domain }) => domain))
   return createClientDoor({
-    streamSettings: values.stream, settings: values.session, sessions, handler: router.handler, hlc, clock, metrics,
+    streamSettings: values.stream, settings: values.session, sessions, stableLog: offLog, handler: router.handler, hlc, clock, metrics,
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel, strain: doors.room.strain,
     authenticator: credentials, registrar: registrationOf(ground, credentials, hosts),
     log: logs.room('stream'), extras: () => accounts.streamFeatures(),

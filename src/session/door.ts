@@ -11,7 +11,6 @@ import type { Admittance } from '../transport/bounds.js'
 import type { Accept } from '../transport/transport.js'
 import { StreamError } from '../xmpp/errors.js'
 import { createBinder, type BinderParts } from './binder.js'
-import type { SessionMetrics } from './client-session.js'
 import { Silence } from './silence.js'
 
 export interface DoorParts extends BinderParts {
@@ -24,7 +23,7 @@ export interface DoorParts extends BinderParts {
   readonly log: Log
   /** While it is strained clients are told to come later. */
   readonly strain?: Admittance | undefined
-  readonly metrics: SessionMetrics & Pick<Metrics, 'streamsOpened' | 'streamsClosed'>
+  readonly metrics: BinderParts['metrics'] & Pick<Metrics, 'streamsOpened' | 'streamsClosed'>
 }
 
 const BUSY = 'This node has too much to do: try another one, or later'

@@ -4,12 +4,20 @@
  */
 import type { Timed } from '../stream/deadlines.js'
 import type { Stream } from '../stream/stream.js'
+import { xml } from '../xml/element.js'
 import { StreamError } from '../xmpp/errors.js'
+import { Jid } from '../xmpp/jid.js'
+import { Stanza } from '../xmpp/stanza.js'
 
 /** Fine enough for times of minutes. */
 const LOOK_MS = 5_000
 /** A phone may need that long to wake up. */
 const ANSWER_MS = 60_000
+
+/** XEP-0199 §4.2. Whatever answer comes, even an error, has come. */
+export function pingTo(jid: Jid): Stanza {
+  return Stanza.of({ kind: 'iq', type: 'get', from: new Jid('', jid.domain, ''), to: jid, id: 'alive' }, xml('ping', { xmlns: 'urn:xmpp:ping' }))
+}
 
 export class Silence implements Timed {
   readonly #streams: ReadonlySet<Stream>

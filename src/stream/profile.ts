@@ -10,6 +10,7 @@ import type { Feature } from './features/feature.js'
 import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
 import { legacySession } from './features/session.js'
+import { streamManagement } from './features/sm.js'
 import { starttls } from './features/starttls.js'
 import { LoginTries } from './features/tries.js'
 import type { StreamSettings } from './options.js'
@@ -61,6 +62,7 @@ export function c2sProfile({ settings, domains, authenticator, registrar, binder
       sasl({ rules, tries }),
       register({ registrar, tlsRequired }),
       bind(binder),
+      streamManagement(binder),
       legacySession,
       advertised('extras', extras)
     ]

@@ -16,8 +16,9 @@ import type { Deadlines, Timed } from './deadlines.js'
 import {
   claimant, fits, offers, raised, type Feature, type FeatureHost, type Flag, type Flags, type Negotiator, type Outcome
 } from './features/feature.js'
+import { isAcknowledging } from './features/sm.js'
 import { judgeHeader, type HeaderVerdict } from './header.js'
-import { NS_CLIENT, NS_ERRORS } from './namespaces.js'
+import { NS_CLIENT, NS_ERRORS, NS_SM } from './namespaces.js'
 import { HOLD, type Hold, type OpenStream, type StanzaConsumer } from './open-stream.js'
 import type { Profile } from './profile.js'
 import { featuresText, streamErrorText } from './text.js'
@@ -312,14 +313,16 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #open(element: RawElement, consumer: StanzaConsumer): void {
-    if (element.ns !== NS_CLIENT || !isStanza(element.name) || this.#isClaimedIq(element)) this.#negotiate(element)
-    else {
-      this.#received++
-      try {
-        consumer.stanza(element)
-      } catch (error) {
-        this.#fail(error)
+    try {
+      if (element.ns === NS_SM && isAcknowledging(element, consumer)) return
+      if (element.ns !== NS_CLIENT || !isStanza(element.name) || this.#isClaimedIq(element)) {
+        this.#negotiate(element)
+        return
       }
+      this.#received++
+      consumer.stanza(element)
+    } catch (error) {
+      this.#fail(error)
     }
   }
 
@@ -375,7 +378,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
       seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent
     })
     try {
-      consumer?.ended(reason)
+      consumer?.ended(reason, this)
     } catch (error) {
       this.log.error({ stream: this.#id, err: error }, 'stream.failed')
     }

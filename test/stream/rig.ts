@@ -2,6 +2,9 @@
 import { valuesOf } from '../config/values-of.js'
 import { Credentials } from '../../src/session/credentials.js'
 import { createClientDoor } from '../../src/session/door.js'
+import { sessionOptions, type SessionSettings } from '../../src/session/options.js'
+import { offLog, type StableLog } from '../../src/session/stable-log.js'
+import type { Entry } from '../../src/session/unacked.js'
 import { Registration } from '../../src/session/registration.js'
 import type { SessionHandler } from '../../src/session/handler.js'
 import type { Session } from '../../src/session/session.js'
@@ -37,6 +40,18 @@ export function memoryLog(lines: Line[], bound: object = {}): Log {
     error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug'), trace: write('trace'),
     child: (fields) => memoryLog(lines, { ...bound, ...fields }),
     isLevelEnabled: () => false
+  }
+}
+
+export class Counted {
+  readonly counts: Record<string, number> = {}
+
+  add(label: string): void {
+    this.counts[label] = this.get(label) + 1
+  }
+
+  get(label: string): number {
+    return this.counts[label] ?? 0
   }
 }
 
@@ -87,6 +102,8 @@ export class RecordingHandler implements SessionHandler {
   readonly received: { readonly session: Session; readonly stanza: Stanza; readonly index: number }[] = []
   readonly over: { readonly jid: string; readonly reason: StreamClosedReason }[] = []
   readonly bad: string[] = []
+  /** What sessions left, in the order of their ends. */
+  readonly left: (readonly Entry[])[] = []
   devices = 0
   onBound: (session: Session) => Promise<void> = () => Promise.resolve()
   onReceive: (session: Session, stanza: Stanza, index: number) => void | Promise<void> = (session, _stanza, index) =>
@@ -101,7 +118,8 @@ export class RecordingHandler implements SessionHandler {
     return this.onReceive(session, stanza, index)
   }
 
-  ended(session: Session, reason: StreamClosedReason): void {
+  ended(session: Session, reason: StreamClosedReason, left: readonly Entry[]): void {
+    this.left.push(left)
     this.over.push({ jid: session.jid.toString(), reason })
   }
 
@@ -118,11 +136,15 @@ const DOMAINS = new Set(['im.test', 'other.test'])
 
 export const SETTINGS: StreamSettings = {
   vhostTlsRequired: true, saslPlain: true, saslBindings: BINDING_TYPES, saslPlainWithoutTls: false,
-  authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
+  idleSeconds: 360, authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
 }
 
 export interface RigOptions {
   readonly settings?: Partial<StreamSettings>
+  readonly session?: Partial<SessionSettings>
+  readonly stableLog?: StableLog
+  /** What stream management counts from. */
+  readonly smStart?: number
   readonly extras?: string
   /** Domains where people may register, with the most accounts they may have. */
   readonly open?: Readonly<Record<string, number>>
@@ -135,13 +157,14 @@ export class Rig {
   readonly lines: Line[] = []
   readonly accounts = new MemoryAccounts()
   readonly handler = new RecordingHandler()
+  readonly resumes = new Counted()
   readonly sessions = new Sessions('node1')
   readonly credentials: Credentials
   readonly registration: Registration
   readonly #settings: StreamSettings
   readonly door: Accept
 
-  constructor({ settings, extras, open = {}, registration }: RigOptions = {}) {
+  constructor({ settings, session, extras, open = {}, registration, stableLog = offLog, smStart }: RigOptions = {}) {
     this.wheel.start()
     this.#settings = { ...SETTINGS, ...settings }
     const { clock, wheel, handler, sessions, accounts } = this
@@ -158,8 +181,12 @@ export class Rig {
       deadlines: wheel,
       hlc: new HybridClock(() => clock.wall()),
       jids: new JidCache(100),
-      settings: { resourcesMax: 20, scramIterations: ITERATIONS },
-      metrics: { stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts },
+      settings: { ...valuesOf(sessionOptions), resourcesMax: 20, scramIterations: ITERATIONS, ...session },
+      stableLog,
+      ...(smStart !== undefined && { smStart }),
+      metrics: {
+        resumes: this.resumes, stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts
+      },
       slow: { slowBytes: 1024, slowMs: 10_000 },
       streamSettings: this.#settings,
       domains: { first: 'im.test', serves: (d) => DOMAINS.has(d), tlsRequired: () => this.#settings.vhostTlsRequired },

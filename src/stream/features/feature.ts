@@ -30,7 +30,8 @@ export interface FeatureHost extends OpenStream {
   readonly claimed: Jid | undefined
   readonly identity: Identity | undefined
   readonly clock: Clock
-  send(text: string): void
+  /** Whoever owns the stanzas, once a resource is bound. */
+  readonly consumer: StanzaConsumer | undefined
   /** The peer has failed to show who it is. True: its address has failed too often; end the stream. */
   authFailed(): boolean
   /** The peer is `identity`; larger limits hold. Before the reply that says so. */
