@@ -34,7 +34,8 @@ export function createClientDoor(parts: DoorParts): Accept {
   const binder = createBinder(parts)
   const profile = c2sProfile({ settings: parts.streamSettings, domains, authenticator, registrar, binder, extras })
   const streams = new Set<Stream>()
-  deadlines.look(new Silence(streams, parts.streamSettings.idleSeconds * 1000, () => sessions.gateOpen), clock.now())
+  const idleMs = parts.streamSettings.idleSeconds * 1000
+  const silence = new Silence({ streams, idleMs, mayServe: () => sessions.gateOpen, deadlines })
   const over: StreamParts['over'] = (stream, reason) => {
     streams.delete(stream)
     parts.metrics.streamsClosed.add(reason)
@@ -55,6 +56,7 @@ export function createClientDoor(parts: DoorParts): Accept {
   return (transport) => {
     const stream = new Stream(transport, { profile, clock, deadlines, log, over })
     streams.add(stream)
+    silence.begin(clock.now())
     parts.metrics.streamsOpened.add(transport.kind)
     stream.start()
     if (parts.strain?.strained === true) stream.close(new StreamError('resource-constraint', BUSY), 'overloaded')

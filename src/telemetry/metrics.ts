@@ -203,7 +203,7 @@ function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
     connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),
     sessions: m.reading('starling_sessions', 'Bound devices on this node'),
     certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain'),
-    overload: m.readings('starling_overload', '1 while new connections are refused because of it', 'why'),
+    overload: m.readings('starling_overload', 'Is 1 while no new connections are taken because of it', 'why'),
     detached: m.reading('starling_sessions_detached', 'Devices that wait for their client to come back'),
     unacked: m.reading('starling_stanzas_unacked', 'Stanzas that clients have not acknowledged'),
     resumes: m.tally(['starling_resumes_total', 'Tries to resume a session'], 'outcome', RESUME_OUTCOME)
