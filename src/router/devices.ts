@@ -22,6 +22,7 @@ import type { Dispatch } from './dispatch.js'
 import type { Mesh } from './envelope.js'
 import type { Leftovers } from './leftovers.js'
 import type { LocalSessions } from './local-sessions.js'
+import { Pace } from './pace.js'
 import type { Shown } from './shown.js'
 import type { DeviceRecord, NodeRef, Strategy } from './strategy.js'
 
@@ -46,6 +47,7 @@ export class Devices {
   readonly #deps: DevicesDeps
   /** Farewells under way, by full JID: the next device of that name waits for them. */
   readonly #leaving = new Map<string, Promise<void>>()
+  readonly #pace = new Pace()
   /** Changes of presence under way: a farewell waits for them, so that nothing is shown after it. */
   readonly #changing = new Map<Session, Promise<void>>()
 
@@ -141,6 +143,7 @@ export class Devices {
     const cause = life.cause()
     try {
       if (earlier !== undefined) await earlier
+      await this.#pace.turn()
       await this.#changing.get(session)?.catch(() => undefined)       // its sender has heard of it
       const replaced = this.#deps.sessions.byFull(session.jid)?.presence !== undefined
       if (session.presence !== undefined && !replaced) {

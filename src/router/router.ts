@@ -263,7 +263,7 @@ class ClientStanzas implements SessionHandler {
       if (!isRequest(stanza.type)) return
       return this.#parts.doors.request(cause, stanza, ['self', 'account', 'host'], session.account)
     }
-    const toOther = to.local !== '' && !to.bare.equals(session.account.jid)
+    const toOther = (to.local !== '' || !this.#deps.domains.includes(to.domain)) && !to.bare.equals(session.account.jid)
     return this.#leave(cause, session, stanza, toOther ? this.#deps.pipeline.iq.leaving : null)
   }
 

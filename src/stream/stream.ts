@@ -61,6 +61,8 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   #claimed: Jid | undefined
   #identity: Identity | undefined
   #jid: Jid | undefined
+  /** Nothing else is listened to while it negotiates. */
+  #alone: Feature | undefined
   #greeted = false
   #handshaking = false
   #holds = 0
@@ -77,7 +79,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.form = transport.form
     this.clock = clock
     this.log = log.child({ ip: transport.peer.address, transport: transport.kind })
-    this.#flags = { secure: transport.peer.secure, authenticated: false, bound: false }
+    this.#flags = { secure: transport.peer.secure, sasl: false, sasl2: false, authenticated: false, bound: false }
     this.#startedAt = clock.now()
     this.#deadline = this.#startedAt + profile.authenticatedMs
   }
@@ -141,7 +143,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #judge(header: StreamHeader): void {
-    if (this.peer.secure && !this.#flags.secure) this.#flags = raised(this.#flags, ['secure'])
+    if (this.peer.secure && !this.#flags.secure) this.raise(['secure'])
     const { domains } = this.#profile
     const account = this.#identity?.jid
     const verdict = judgeHeader(header, { kind: this.kind, secure: this.#flags.secure, domains, account })
@@ -155,10 +157,18 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#lang = verdict.lang
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
+    this.announce()
+    this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
+  }
+
+  announce(): void {
     const offered = offers(this.#profile.features, this)
     this.#transport.send(featuresText(this.form, offered))
-    this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
     if (offered === '') this.log.info({ stream: this.#id, hint: 'TLS is required here; connect with TLS' }, 'stream.nothing-offered')
+  }
+
+  raise(flags: readonly Flag[]): void {
+    this.#flags = raised(this.#flags, flags)
   }
 
   element(element: RawElement): void {
@@ -232,7 +242,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     void this.#transport.startTls().then(
       () => {
         this.#handshaking = false
-        this.#flags = raised(this.#flags, flags)
+        this.raise(flags)
       },
       (error: unknown) => {                                             // RFC 6120 §5.4.3.2: no closing tag
         this.abort('tls-failed', error instanceof Error ? error.message : String(error))
@@ -276,7 +286,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   // The features' own loop: whoever claims the element takes it, if the flags fit.
   #negotiate(element: RawElement): void {
     try {
-      const feature = claimant(this.#profile.features, element, this.#flags) ?? refuseUnexpected(element)
+      const feature = this.#alone ?? claimant(this.#profile.features, element, this.#flags) ?? refuseUnexpected(element)
       const outcome = fits(feature, this.#flags) ? this.#negotiator(feature).take(element) : feature.misplaced(element, this)
       if (outcome instanceof Promise) void this.#wait(feature, outcome)
       else this.#settle(feature, outcome)
@@ -296,8 +306,9 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #settle(feature: Feature, outcome: Outcome): void {
+    this.#alone = outcome === 'mine' ? feature : undefined
     if (outcome !== 'done' || !this.alive) return
-    this.#flags = raised(this.#flags, feature.sets)
+    this.raise(feature.sets)
     if (feature.restarts) {
       this.#await()
       this.#transport.restart()

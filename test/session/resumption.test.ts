@@ -348,7 +348,7 @@ describe('what a client is sent', () => {
 
   test('the log hears of opening, writing, trimming; nobody waits for "off"', async () => {
     const records: string[] = []
-    const rig = await rigOf({ stableLog: { append: ({ type }) => records.push(type) > 0 } as unknown as StableLog })
+    const rig = await rigOf({ stableLog: { append: ({ type }: { type: string }) => records.push(type) > 0 } as unknown as StableLog })
     const { wire } = await managed(rig)
     send(rig, '1')
     wire.says(answer(1) + ASK)

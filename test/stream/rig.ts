@@ -9,7 +9,8 @@ import { Registration } from '../../src/session/registration.js'
 import type { SessionHandler } from '../../src/session/handler.js'
 import type { Session } from '../../src/session/session.js'
 import { Sessions } from '../../src/session/sessions.js'
-import type { AccountRecord, Accounts, ScramKeys } from '../../src/storage/store.js'
+import { AccountTokens } from '../../src/session/tokens.js'
+import type { AccountRecord, AccountRef, Accounts, ScramKeys } from '../../src/storage/store.js'
 import type { StreamSettings } from '../../src/stream/options.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
@@ -21,9 +22,11 @@ import { Wheel } from '../../src/transport/wheel.js'
 import { HybridClock } from '../../src/xmpp/hlc.js'
 import { type Jid, JidCache, parseJid } from '../../src/xmpp/jid.js'
 import type { Stanza } from '../../src/xmpp/stanza.js'
+import { MemoryTokenRows } from '../support/memory-tokens.js'
 import { HandClock } from './hand-clock.js'
 import { Wire, type WireOptions } from './wire.js'
 
+export const DAY_MS = 86_400_000
 export const ITERATIONS = 64                             // tests want no security
 
 export interface Line {
@@ -76,8 +79,17 @@ export class MemoryAccounts implements Accounts {
     return row
   }
 
-  async setKeys(account: { readonly jid: Jid }, keys: readonly ScramKeys[]): Promise<void> {
+  readonly tokens = new MemoryTokenRows()
+
+  async setKeys(account: AccountRef, keys: readonly ScramKeys[]): Promise<void> {
     this.change(account.jid, { keys })
+    await this.tokens.dropAll(account)
+  }
+
+  async addKeys(account: AccountRef, keys: ScramKeys): Promise<void> {
+    await this.weather()
+    const others = this.#rows.get(account.jid.toString())?.keys.filter(({ hash }) => hash !== keys.hash) ?? []
+    this.change(account.jid, { keys: [...others, keys] })
   }
 
   change(jid: Jid, change: Partial<AccountRecord>): void {
@@ -161,6 +173,7 @@ export class Rig {
   readonly sessions = new Sessions('node1')
   readonly credentials: Credentials
   readonly registration: Registration
+  readonly tokens: AccountTokens
   readonly #settings: StreamSettings
   readonly door: Accept
 
@@ -171,6 +184,7 @@ export class Rig {
     const log = memoryLog(this.lines)
     const secret = Buffer.alloc(32, 7)
     this.credentials = new Credentials({ accounts, clock, log, secret, iterations: ITERATIONS })
+    this.tokens = this.tokensWith([secret])
     this.registration = new Registration({
       accounts, credentials: this.credentials, log,
       limits: new NewAccounts({ ...valuesOf(addressLimitOptions), ...registration }, Networks.of(['127.0.0.0/8']), clock),
@@ -192,12 +206,21 @@ export class Rig {
       domains: { first: 'im.test', serves: (d) => DOMAINS.has(d), tlsRequired: () => this.#settings.vhostTlsRequired },
       authenticator: this.credentials,
       registrar: this.registration,
+      loginSecret: Buffer.alloc(32, 9),
+      tokens: this.tokens,
       extras: () => extras ?? ''
     })
   }
 
   async user(jid: string, password = 'secret'): Promise<void> {
     await this.credentials.create(parseJid(jid), password)
+  }
+
+  tokensWith(secrets: readonly Buffer[]): AccountTokens {
+    const { accounts, credentials, clock } = this
+    return new AccountTokens({
+      rows: accounts.tokens, credentials, clock, log: memoryLog(this.lines), secrets, lifetimeMs: 21 * DAY_MS, rotateMs: 7 * DAY_MS
+    })
   }
 
   connect(options: WireOptions = {}): Wire {

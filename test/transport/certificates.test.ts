@@ -41,7 +41,7 @@ async function put(name: string, days = 90, names = [name], change = (text: stri
 
 async function load(more: Partial<CertificatesParts> = {}): Promise<Certificates> {
   made = await Certificates.load({
-    settings: { tlsCertificate: '', tlsKey: '', sslCertsLocation: dir }, domains: DOMAINS, log, clock,
+    settings: { tlsCertificate: '', tlsKey: '', tlsClientCa: '', sslCertsLocation: dir }, domains: DOMAINS, log, clock,
     ticketKey: (span) => Promise.resolve(Buffer.alloc(48, span)), ...more
   })
   return made
@@ -76,7 +76,7 @@ describe('by domain', () => {
     expect(all.contextOf(undefined)).toBe(all.contextOf('im.test'))
     const named = await put('named', 90, ['third.test'])
     await rm(join(dir, 'third.test.pem'))
-    const one = await load({ settings: { tlsCertificate: join(dir, 'named.pem'), tlsKey: '', sslCertsLocation: dir } })
+    const one = await load({ settings: { tlsCertificate: join(dir, 'named.pem'), tlsKey: '', tlsClientCa: '', sslCertsLocation: dir } })
     expect(serials(one)['third.test']).toBe(named)
     expect(one.contextOf(undefined)).toBe(one.contextOf('third.test'))
   })
