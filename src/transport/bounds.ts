@@ -7,6 +7,7 @@ import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { StreamLimitSettings } from './options.js'
 import type { TlsFacts } from './transport.js'
+import { PendingTotal } from './pending.js'
 import type { QueueBounds } from './write-queue.js'
 import type { TurnEnd } from './turn-end.js'
 import type { Wheel } from './wheel.js'
@@ -30,13 +31,15 @@ const NAME_BYTES = 1_024
 /** Nesting before authentication: SASL and stream features are flat. */
 const DEPTH_BEFORE = 8
 
-export function boundsOf(settings: StreamLimitSettings): Bounds {
+/** @param now monotonic milliseconds */
+export function boundsOf(settings: StreamLimitSettings, now: () => number): Bounds {
   const fixed = { attributes: ATTRIBUTES, namespaces: NAMESPACES, nameBytes: NAME_BYTES }
   const { beforeAuthStanzaBytes, beforeAuthElements, beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs } = settings
   return {
     before: { ...fixed, stanzaBytes: beforeAuthStanzaBytes, elements: beforeAuthElements, depth: DEPTH_BEFORE },
     after: { ...fixed, stanzaBytes: settings.stanzaBytes, elements: settings.stanzaElements, depth: settings.stanzaDepth },
-    beforeBytes: beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs
+    beforeBytes: beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs,
+    total: new PendingTotal(settings.pendingTotalMax, now)
   }
 }
 
