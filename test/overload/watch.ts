@@ -48,6 +48,7 @@ export class Watch {
   readonly figures: Figures[] = []
   readonly notes: string[] = []
   readonly #looks = new Map<string, number[]>()
+  #printed = false
   readonly #cpu = new Map<string, Cpu>()
   readonly #timer: NodeJS.Timeout
 
@@ -94,7 +95,10 @@ export class Watch {
     this.notes.push(text)
   }
 
+  /** Once. */
   print(): void {
+    if (this.#printed) return
+    this.#printed = true
     const ms = (value: number): string => value.toFixed(1).padStart(8)
     const percent = (share: number): string => `${(share * 100).toFixed(0).padStart(3)} %`
     const rows = this.figures.map(({ node, time, rssMb, rssMaxMb, descriptors, busy, starved, canary }) =>
