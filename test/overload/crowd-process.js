@@ -69,6 +69,7 @@ class Client {
   async login({ available = true, resume = false } = {}) {
     this.text = ''
     this.why = ''
+    this.reading = 'open'
     this.socket = connect({ host: '127.0.0.1', port: this.port, localAddress: this.host, noDelay: true })
     this.socket.setEncoding('utf8')
     this.closed = false
