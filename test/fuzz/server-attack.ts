@@ -77,7 +77,8 @@ async function fought(field: Field, firstSeed: number, cases: number): Promise<A
       listening()
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      throw new Error(`server: seeds ${seed} to ${seed + count - 1} (FUZZ_SEED=${seed} SERVER_FUZZ_CASES=${count}): ${why}`, { cause: error })
+      throw new Error(`server: seeds ${seed} to ${seed + count - 1} (FUZZ_SEED=${seed} SERVER_FUZZ_CASES=${count}): ${why}`,
+        { cause: error })
     }
     if (batch === WARM_BATCHES) before = pids.map(useOf)
   }
@@ -138,7 +139,7 @@ async function back(pids: readonly number[], before: readonly Use[]): Promise<re
     const good = after.every(({ memory, descriptors }, i) =>
       memory <= (before[i]?.memory ?? 0) + MEMORY_MORE && descriptors <= (before[i]?.descriptors ?? 0) + DESCRIPTORS_MORE)
     if (good) return after
-    if (performance.now() > until) throw new Error(`memory or descriptors do not come back: ${useText(before)} before, ${useText(after)} after`)
+    if (performance.now() > until) throw new Error(`not all came back: ${useText(before)} before, ${useText(after)} after`)
     await sleep(500)
   }
 }

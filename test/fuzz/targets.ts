@@ -7,5 +7,6 @@ import { HEADER, HOP, LOGINS } from './message-target.js'
 import type { Target } from './run.js'
 import { PARSER, VALID } from './xml-target.js'
 
-export const TARGETS: readonly Target[] = [PARSER, VALID, MESSAGE, BODY, PROXY_HEADER, HOP, JIDS, PROPERTIES, ADDRESS_OPTION, LOGINS, HEADER, VALUES,
+export const TARGETS: readonly Target[] = [PARSER, VALID, MESSAGE, BODY, PROXY_HEADER, HOP, JIDS, PROPERTIES, ADDRESS_OPTION, LOGINS,
+  HEADER, VALUES,
   LINK]
