@@ -11,7 +11,7 @@ import { DOMAIN, Stage } from '../hostile/stage.js'
 import { Stranger } from '../hostile/stranger.js'
 import { silentLog } from '../support/silent-log.js'
 import { Random } from './random.js'
-import { oneCase, type Field } from './server-cases.js'
+import { ACCOUNTS, oneCase, type Field } from './server-cases.js'
 
 const BATCH = 40
 const AT_ONCE = 8
@@ -44,7 +44,7 @@ const useOf = (pid: number): Use => ({
 
 /** @throws Error that names the seeds of the batch */
 export async function attack(firstSeed: number, cases: number): Promise<Attacked> {
-  const stage = await Stage.set({ lines: ['--bosh-inactivity=5'] })
+  const stage = await Stage.set({ lines: ['--bosh-inactivity=5'], accounts: ACCOUNTS })
   const store = await openStore(stage.cluster.database.settings, silentLog)
   const stranger = await Stranger.in(store.cluster, { name: 'stranger', address: '127.0.0.9', port: stage.node.ports.cluster })
   try {

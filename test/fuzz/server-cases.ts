@@ -24,6 +24,8 @@ export type Heard = string
 
 const FORMS: readonly Form[] = ['tcp', 'tcp', 'tcp', 'tls', 'starttls', 'websocket', 'websocket', 'bosh', 'bosh']
 const STATES: readonly State[] = ['RAW', 'PRE', 'PRE', 'AUTH', 'ON', 'ON', 'ON']
+/** Many: sessions of BOSH stay for some seconds after their clients have gone, and an account may have only so many. */
+export const ACCOUNTS: readonly string[] = Array.from({ length: 32 }, (_, n) => `alice${n}`)
 const BYTES_MAX = 20_000
 const SETTLE_MS = 3_000
 
@@ -43,7 +45,7 @@ const BODIES: readonly string[] = [...TRAFFIC, ...HOSTILE_ROWS.flatMap(({ cases 
 
 async function stream({ stage, pinged }: Field, random: Random): Promise<Heard> {
   const [form, state] = [random.pick(FORMS), random.pick(STATES)]
-  const hostile = await stage.reach(form, state)
+  const hostile = await stage.reach(form, state, random.pick(ACCOUNTS))
   const { wire } = hostile
   for (let left = 1 + random.below(3); left > 0 && wire.inbox.ending === undefined; left--) {
     const bytes = mutant(placed(random.pick(BODIES), stage, hostile), XML_MATERIAL, random)
