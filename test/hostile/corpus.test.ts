@@ -3,16 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { IDS } from './corpus/ids.js'
-import { IQ_ROWS } from './corpus/iq.js'
-import { JID_ROWS } from './corpus/jid.js'
 import { NOT_YET } from './corpus/not-yet.js'
-import { SASL_ROWS } from './corpus/sasl.js'
-import { STANZA_ROWS } from './corpus/stanza.js'
-import { STREAM_ROWS } from './corpus/stream.js'
-import { XML_ROWS } from './corpus/xml.js'
+import { ALL_ROWS } from './corpus/rows.js'
 import { tellNotYet } from './tally.js'
 
-const DATA = [...XML_ROWS, ...STREAM_ROWS, ...STANZA_ROWS, ...JID_ROWS, ...SASL_ROWS, ...IQ_ROWS].map(({ id }) => id)
+const DATA = ALL_ROWS.map(({ id }) => id)
 
 /** Ids at the start of test names: plays, the cluster port, starts. */
 const played = (): readonly string[] => readdirSync(import.meta.dirname).filter((name) => name.endsWith('.test.ts')).flatMap((name) =>
@@ -32,7 +27,7 @@ test('every row runs or is not yet, with a reason', () => {
 
 test('every row of the data says a sentence, a section and a case', () => {
   expect(DATA).toHaveLength(new Set(DATA).size)
-  for (const row of [...XML_ROWS, ...STREAM_ROWS, ...STANZA_ROWS, ...JID_ROWS, ...SASL_ROWS, ...IQ_ROWS]) {
+  for (const row of ALL_ROWS) {
     expect([row.says.length > 10, row.spec.length > 3, row.cases.length > 0, row.forms.length > 0]).toEqual([true, true, true, true])
   }
 })

@@ -66,6 +66,8 @@ async function judged({ stage, hostile, lines, row }: Scene, one: Case, form: Fo
     wire.close()
     await wire.inbox.over()
   }
+  // Not one reply more, also of those that other nodes had to be asked for.
+  expect(wire.inbox.elements.filter((e) => e.attrs['type'] === 'error').map(String)).toEqual([])
   await logged({ wanted, hostile, lines, also: one.alsoLogged ?? [] })
 }
 

@@ -7,7 +7,8 @@ import { createServer, type Server } from 'node:net'
 import type { Element } from 'ltx'
 import { freshDatabase } from '../databases.js'
 import { TestClient } from '../support/client.js'
-import { Cluster } from '../support/cluster.js'
+import { Cluster, type StrategyName } from '../support/cluster.js'
+import type { TestDatabase } from '../support/database.js'
 import type { LogLine, NodeProcess } from '../support/node-process.js'
 import { freePorts } from '../../src/admin/free-ports.js'
 import type { Form, State } from './corpus/row.js'
@@ -25,6 +26,9 @@ export interface StageSpec {
   readonly lines?: readonly string[]
   readonly accounts?: readonly string[]
   readonly nodes?: number
+  readonly env?: NodeJS.ProcessEnv
+  readonly database?: TestDatabase
+  readonly strategy?: StrategyName
 }
 
 /** A hostile connection in the state that its row begins in. */
@@ -45,9 +49,10 @@ export class Stage {
 
   private constructor(readonly cluster: Cluster, readonly bob: TestClient, readonly trap: { server: Server, port: number }) {}
 
-  static async set({ lines = [], accounts = ['alice'], nodes = 2 }: StageSpec = {}): Promise<Stage> {
+  static async set({ lines = [], accounts = ['alice'], nodes = 2, env = {}, database, strategy = 'broadcast' }: StageSpec = {}):
+  Promise<Stage> {
     const cluster = await Cluster.of({
-      nodes, database: await freshDatabase('sqlite'), accounts: [], start: false,
+      nodes, database: database ?? await freshDatabase('sqlite'), accounts: [], start: false, env, strategy,
       lines: [`--virt-hosts=${DOMAIN},${OTHER_DOMAIN}:tls-required`, '--sasl-failure-delay=0', ...lines]
     })
     for (const name of ['canary', 'bob', ...accounts]) await cluster.accounts.add(name, DOMAIN, PASSWORD)
@@ -56,6 +61,8 @@ export class Stage {
     const bob = await cluster.login(last, 'bob', { domain: DOMAIN, resource: 'home' })
     const stage = new Stage(cluster, bob, await trapOf())
     for (let n = 0; n < nodes; n++) stage.canaries.push(await cluster.login(n, 'canary', { domain: DOMAIN, resource: `c${n}` }))
+    // Else a ping after a message waits for the acknowledgement of that.
+    for (const canary of stage.canaries) canary.socket.setNoDelay(true)
     bob.socket.on('data', (chunk: Buffer) => { stage.#rawOfBob += chunk.toString('utf8') })
     stage.trap.server.on('connection', (socket) => {
       stage.#traps++

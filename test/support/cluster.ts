@@ -16,6 +16,7 @@ export interface ClusterSpec {
   readonly strategy?: StrategyName
   readonly accounts?: readonly string[]
   readonly lines?: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
   /** False: the nodes are planned, not started. */
   readonly start?: boolean
 }
@@ -43,9 +44,10 @@ export class Cluster {
 
   /** One node more; start it yourself. */
   async plan(name: string, lines: readonly string[] = [], more: Partial<NodeSpec> = {}): Promise<NodeProcess> {
-    const { database, strategy = 'broadcast' } = this.spec
+    const { database, strategy = 'broadcast', env = {} } = this.spec
     const node = await NodeProcess.plan({
-      name, dir: this.dir, jdbc: database.jdbc, userDb: database.userDb, strategy, lines: [...this.spec.lines ?? [], ...lines], ...more
+      name, dir: this.dir, jdbc: database.jdbc, userDb: database.userDb, strategy, env, lines: [...this.spec.lines ?? [], ...lines],
+      ...more
     })
     this.nodes.push(node)
     return node

@@ -7,6 +7,7 @@ const from = (letter: string, first: number, last: number): readonly string[] =>
 const REASONS: readonly (readonly [reason: string, ids: readonly string[]])[] = [
   ['stream management', from('M', 1, 18)],
   ['SASL2, FAST and channel binding', range('L', 20, 22, 23, 29, 30, 31, 32, 33, 34, 35, 39, 41, 42, 43, 44, 45, 47, 48)],
+  ['faults of the database: to be played', range('L', 36)],
   ['carbons', range('T', 16)],
   ['archive', [...range('T', 17, 18), ...range('Q', 18, 19, 20, 23)]],
   ['rooms', [...range('T', 19), ...range('Q', 24, 25, 26, 27, 28, 29, 41, 42, 43)]],
