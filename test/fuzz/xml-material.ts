@@ -1,10 +1,6 @@
 /** What the targets that read XML begin with: the corpus of bad input, and traffic as clients send it. */
-import { JID_ROWS } from '../hostile/corpus/jid.js'
 import type { Bytes, Row } from '../hostile/corpus/row.js'
-import { SASL_ROWS } from '../hostile/corpus/sasl.js'
-import { STANZA_ROWS } from '../hostile/corpus/stanza.js'
-import { STREAM_ROWS } from '../hostile/corpus/stream.js'
-import { XML_ROWS } from '../hostile/corpus/xml.js'
+import { ALL_ROWS } from '../hostile/corpus/rows.js'
 import { CORPUS } from '../xml/second-opinion.js'
 import type { Material } from './mutate.js'
 import { tokensOf } from './mutate.js'
@@ -13,7 +9,7 @@ import { tokensOf } from './mutate.js'
 const LENGTH_MAX = 700
 const PLACES: Readonly<Record<string, string>> = { ns: '', alice: 'alice@im.test/r1', bob: 'bob@im.test/home', trap: '1' }
 
-export const HOSTILE_ROWS: readonly Row[] = [...XML_ROWS, ...STREAM_ROWS, ...STANZA_ROWS, ...JID_ROWS, ...SASL_ROWS]
+export const HOSTILE_ROWS: readonly Row[] = ALL_ROWS
 
 /** A row's bytes with its places filled in. */
 export function filled(send: Bytes, places = PLACES): Buffer {
