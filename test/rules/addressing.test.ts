@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { eligible, isForDevices, messageType, whenNoAccount, whenNobodyTookIt, type StanzaFacts } from '../../src/rules/addressing.js'
+import { eligible, isForDevices, messageType, whenLeft, whenNoAccount, whenNobodyTookIt, type StanzaFacts } from '../../src/rules/addressing.js'
 
 const message = (type: string): StanzaFacts => ({ kind: 'message', type })
 const presence = (type: string): StanzaFacts => ({ kind: 'presence', type })
