@@ -83,10 +83,6 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#transport.attach(this)
   }
 
-  get state(): StreamState['kind'] {
-    return this.#state.kind
-  }
-
   get flags(): Flags {
     return this.#flags
   }
@@ -182,6 +178,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     }
   }
 
+  blank(): void {
+    if (this.#alone !== undefined) this.#fail(new StreamError('policy-violation', 'White space during a login'))     // XEP-0388 §2.4
+  }
+
   closed(): void {
     if (this.alive) this.close(undefined, 'client-closed')              // RFC 6120 §4.4
   }
@@ -192,7 +192,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   drained(): void {
-    if (this.#state.kind === 'open') this.#state.consumer.drained()
+    this.consumer?.drained()
   }
 
   gone(error: Error | undefined): void {
@@ -319,19 +319,13 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   #open(element: RawElement, consumer: StanzaConsumer): void {
     try {
       if (element.ns === NS_SM && isAcknowledging(element, consumer)) return
-      if (element.ns !== NS_CLIENT || !isStanza(element.name) || this.#isClaimedIq(element)) {
-        this.#negotiate(element)
-        return
-      }
+      const isClaimed = element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
+      if (isClaimed || element.ns !== NS_CLIENT || !isStanza(element.name)) return this.#negotiate(element)
       this.#received++
       consumer.stanza(element)
     } catch (error) {
       this.#fail(error)
     }
-  }
-
-  #isClaimedIq(element: RawElement): boolean {
-    return element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
   }
 
   // A new header is expected (§4.3.3): after TLS and after SASL.

@@ -149,7 +149,7 @@ const DOMAINS = new Set(['im.test', 'other.test'])
 
 export const SETTINGS: StreamSettings = {
   vhostTlsRequired: true, saslPlain: true, saslBindings: BINDING_TYPES, saslPlainWithoutTls: false,
-  authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
+  idleSeconds: 360, authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
 }
 
 export interface RigOptions {
@@ -210,6 +210,7 @@ export class Rig {
       registrar: this.registration,
       loginSecret: Buffer.alloc(32, 9),
       tokens: this.tokens,
+      limits: { beforeBytes: 8_192, afterBytes: 262_144, idleSeconds: 360 },
       extras: () => extras ?? ''
     })
   }

@@ -19,7 +19,7 @@ describe('the offer', () => {
     const rig = await rigOf()
     const fresh = rig.connect({ kind })
     fresh.says(header(fresh))
-    expect(fresh.take()).not.toContain('urn:xmpp:sm:3')
+    expect(fresh.take().replace(/<authentication.*<\/authentication>/, '')).not.toContain('urn:xmpp:sm:3')
     const wire = rig.connect({ kind })
     wire.says(header(wire))
     wire.says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGFsaWNlAHNlY3JldA==</auth>")
