@@ -8,7 +8,7 @@ import { JidError, prepareResource } from '../../xmpp/jid.js'
 import type { Element } from '../../xml/element.js'
 import type { Attributes } from '../../xml/raw.js'
 import type { Identity } from '../authenticator.js'
-import { NS_BIND2, NS_SM } from '../namespaces.js'
+import { NS_BIND2, NS_CSI, NS_SM } from '../namespaces.js'
 import type { Wish } from './authenticate.js'
 import { ResumeFailure, type Binder, type Bound, type Resumed } from './bind.js'
 import type { FeatureHost } from './feature.js'
@@ -31,8 +31,9 @@ export interface Bind2Parts {
 
 /** For `<inline/>` (§3.1, XEP-0198 §9). */
 export function bind2Offer({ kind }: FeatureHost): string {
-  if (!isManaged(kind)) return `<bind xmlns='${NS_BIND2}'/>`
-  return `<bind xmlns='${NS_BIND2}'><inline><feature var='${NS_SM}'/></inline></bind><sm xmlns='${NS_SM}'/>`
+  const csi = `<feature var='${NS_CSI}'/>`
+  if (!isManaged(kind)) return `<bind xmlns='${NS_BIND2}'><inline>${csi}</inline></bind>`
+  return `<bind xmlns='${NS_BIND2}'><inline>${csi}<feature var='${NS_SM}'/></inline></bind><sm xmlns='${NS_SM}'/>`
 }
 
 /** The earlier session if it can be had, else a new one if it is wanted. */
@@ -46,6 +47,7 @@ export async function establish(parts: Bind2Parts, wish: Wish, identity: Identit
   const bound = wish.bind && await bind(parts, wish, identity, host)
   if (wish.bind === undefined || bound === undefined) return { bound: undefined, resumed: false, text: failed }
   const enabled = enabledIn(wish.bind, bound, host)
+  if (wish.bind.getChild('inactive', NS_CSI) !== undefined) bound.consumer.look(false)      // §3.2
   const text = enabled === '' ? `<bound xmlns='${NS_BIND2}'/>` : `<bound xmlns='${NS_BIND2}'>${enabled}</bound>`
   return { bound, resumed: false, text: failed + text }
 }
