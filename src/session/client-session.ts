@@ -102,6 +102,10 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
     return this.#priority
   }
 
+  get managed(): boolean {
+    return this.#managed
+  }
+
   get detached(): boolean {
     return this.#stream === undefined
   }
