@@ -26,6 +26,7 @@ interface Agent {
   on(event: 'message', listener: (message: MessageEvent) => void): void
   on(event: 'stream:management:resumed' | 'session:end' | 'disconnected' | 'connected', listener: () => void): void
   on(event: 'stanza:failed', listener: (lost: unknown) => void): void
+  emit(event: '--transport-disconnected'): void
   once(event: 'session:started' | 'auth:failed' | 'disconnected', listener: () => void): void
   connect(): void
   disconnect(): void
@@ -170,9 +171,20 @@ function inOrder(agent: Agent): void {
   }
 }
 
-/** With each stanza stanza asks for an acknowledgement and does not wait for the outcome: when the connection has gone nobody hears of it. */
+interface SocketTransport extends NodeJS.EventEmitter {
+  send(kind: string, data: unknown): Promise<void>
+}
+
+/**
+ * Two things that stanza does not bear. With each stanza it asks for an acknowledgement and leaves the outcome unhandled, which
+ * ends the process when the connection has gone. And what it writes to a socket that has gone destroys its transport before
+ * that has said `end`, which it waits for in order to reconnect: here `close` stands in for it.
+ */
 function bearing(agent: Agent): void {
-  const transport = agent.transport as { send(kind: string, data: unknown): Promise<void> }
+  const transport = agent.transport as SocketTransport
+  let ended = false
+  transport.once('end', () => { ended = true })
+  transport.once('close', () => { if (!ended && agent.transport === transport) agent.emit('--transport-disconnected') })
   const send = transport.send.bind(transport)
   transport.send = (kind, data) => {
     const sent = send(kind, data)
