@@ -103,7 +103,7 @@ describe('questions', () => {
     const wheel = new Wheel(clock)
     wheel.start()
     const said: string[] = []
-    const client = { ask: (idle: boolean) => void said.push(idle ? 'idle' : 'ask'), lost: () => void said.push('lost') }
+    const client = { ask: (idle: boolean) => void said.push(idle ? 'idle' : 'ask'), lost: () => void said.push('lost'), heardAt: () => 0 }
     const requests = new AckRequests(client, { every: 5, idleMs: 1_000, answerMs: 60_000 }, { clock, deadlines: wheel })
     return { clock, wheel, requests, said }
   }
