@@ -125,8 +125,10 @@ export interface Channel {
   readonly offerHash: string
 }
 
+const UNBOUND: Channel = { data: Buffer.alloc(0), offerHash: '' }
+
 /** @param serverNonce printable ASCII without commas, new for each exchange */
-export function challenge(first: ClientFirst, keys: ScramKeys, serverNonce: string, channel: Channel): Challenge {
+export function challenge(first: ClientFirst, keys: ScramKeys, serverNonce: string, channel = UNBOUND): Challenge {
   const nonce = first.nonce + serverNonce
   const bound = Buffer.concat([Buffer.from(first.gs2Header), channel.data])
   const told = channel.offerHash === '' ? '' : `,h=${channel.offerHash}`
@@ -143,7 +145,7 @@ export function finish({ keys, first, nonce, bound, message }: Challenge, final:
     throw new ScramFault('malformed-request', 'not a client-final-message')
   }
   if (!sameBytes(Buffer.from(binding, 'base64'), bound)) throw new ScramFault('not-authorized', 'another channel binding')
-  if (sent !== nonce) throw new ScramFault('not-authorized', 'another nonce')
+  if (sent === undefined || !sameBytes(Buffer.from(sent), Buffer.from(nonce))) throw new ScramFault('not-authorized', 'another nonce')
   const signed = `${first.bare},${message},${unproved}`
   if (!provesKey(keys, signed, Buffer.from(proof, 'base64'))) throw new ScramFault('not-authorized', 'a wrong proof')
   return `v=${hmac(keys.hash, keys.serverKey, signed).toString('base64')}`

@@ -19,17 +19,10 @@ import {
 import { isAcknowledging } from './features/sm.js'
 import { judgeHeader, type HeaderVerdict } from './header.js'
 import { NS_CLIENT, NS_ERRORS, NS_SM } from './namespaces.js'
-import { HOLD, type Hold, type OpenStream, type StanzaConsumer } from './open-stream.js'
+import { HOLD, type Hold, type OpenStream, type StanzaConsumer, type StreamState } from './open-stream.js'
 import type { Profile } from './profile.js'
 import { featuresText, streamErrorText } from './text.js'
 import { isStanza, PeerError, refuseUnexpected } from './unexpected.js'
-
-export type StreamState =
-  | { readonly kind: 'opening' }
-  | { readonly kind: 'negotiating' }
-  | { readonly kind: 'open'; readonly consumer: StanzaConsumer }
-  | { readonly kind: 'closing' }
-  | { readonly kind: 'closed' }
 
 export interface StreamParts {
   readonly profile: Profile

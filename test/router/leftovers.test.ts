@@ -23,7 +23,13 @@ function netOf(strategy: StrategyName = 'broadcast', names: readonly string[] = 
   return new FakeNet(strategy, names, [offline], ['romeo@im.test', 'juliet@im.test'])
 }
 
-async function device(net: FakeNet, node: string, jid: string, how: { readonly presence?: string; readonly plain?: true } = {}): Promise<FakeSession> {
+interface How {
+  readonly presence?: string
+  /** Without stream management. */
+  readonly plain?: true
+}
+
+async function device(net: FakeNet, node: string, jid: string, how: How = {}): Promise<FakeSession> {
   const session = await net.node(node).rig.binds(jid)
   session.managed = how.plain !== true
   await net.node(node).rig.sends(session, how.presence ?? '<presence/>')
@@ -47,8 +53,14 @@ async function ends(net: FakeNet, session: FakeSession, reason: 'timeout' | 'con
   await net.settle()
 }
 
+interface Scene {
+  readonly net: FakeNet
+  readonly romeo: FakeSession
+  readonly says: (...xml: string[]) => Promise<void>
+}
+
 describe.each(NETS)('%s: what a device leaves', (strategy) => {
-  const scene = async (): Promise<{ readonly net: FakeNet; readonly romeo: FakeSession; readonly says: (...xml: string[]) => Promise<void> }> => {
+  const scene = async (): Promise<Scene> => {
     const net = netOf(strategy)
     const romeo = await device(net, 'a', 'romeo@im.test/x', { plain: true })
     const says = async (...stanzas: string[]): Promise<void> => {

@@ -146,8 +146,8 @@ export class SmPlay {
       const fate = this.#model.accept()
       if (fate !== 'stays') this.#count(`overflow ${fate}`)
       if (fate === 'detached') this.#client = undefined
+      this.#written()
     }
-    this.#written()
   }
 
   /** All that the session has goes to a connection that is there: memory takes everything. */
