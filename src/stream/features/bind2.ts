@@ -6,7 +6,6 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { StanzaError } from '../../xmpp/errors.js'
 import { JidError, prepareResource } from '../../xmpp/jid.js'
 import type { Element } from '../../xml/element.js'
-import type { Attributes } from '../../xml/raw.js'
 import type { Identity } from '../authenticator.js'
 import { NS_BIND2, NS_SM } from '../namespaces.js'
 import type { Wish } from './authenticate.js'
@@ -55,7 +54,7 @@ export async function establish(parts: Bind2Parts, wish: Wish, identity: Identit
 }
 
 async function resume(binder: Binder, { attrs }: Element, identity: Identity, host: FeatureHost): Promise<Resumed | ResumeFailure> {
-  const wish = resumeWish(attrs as Attributes)
+  const wish = resumeWish(attrs)
   if (!isManaged(host.kind)) return new ResumeFailure('feature-not-implemented')
   if (wish === undefined) return new ResumeFailure('bad-request')
   try {
@@ -82,7 +81,7 @@ async function bind({ binder, secret }: Bind2Parts, wish: Wish, identity: Identi
 function enable(bound: Bound, { attrs }: Element, { kind }: FeatureHost): string {
   if (!isManaged(kind)) return failedText({ condition: 'feature-not-implemented' })
   try {
-    return enabledText(bound.enable(enableWish(attrs as Attributes)))
+    return enabledText(bound.enable(enableWish(attrs)))
   } catch (error) {
     if (error instanceof StanzaError) return failedText(error)
     throw error
