@@ -200,7 +200,7 @@ function clientDoor(ground: Ground, { router, accounts, credentials, loginSecret
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel, strain: doors.room.strain,
     authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret),
     registrar: registrationOf(ground, credentials, hosts),
-    limits: { beforeBytes: values.streamLimits.beforeAuthStanzaBytes, afterBytes: values.streamLimits.stanzaBytes, idleSeconds: undefined },
+    limits: { beforeBytes: values.streamLimits.beforeAuthStanzaBytes, afterBytes: values.streamLimits.stanzaBytes, idleSeconds: values.stream.idleSeconds },
     log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',
