@@ -74,7 +74,10 @@ export class ClientDoors {
   constructor(parts: DoorsParts) {
     const { clock, log, addressLimits, httpLimits, doors, nodeName, accept, serves, forward } = parts
     this.#parts = parts
-    this.room = { wheel: new Wheel(clock), turn: new TurnEnd(), bounds: boundsOf(parts.streamLimits), log, refused: parts.refused, ...(parts.strain && { strain: parts.strain }) }
+    const { refused, strain } = parts
+    this.room = {
+      wheel: new Wheel(clock), turn: new TurnEnd(), bounds: boundsOf(parts.streamLimits), log, refused, ...strain && { strain }
+    }
     this.limits = new AddressLimits(addressLimits, Networks.of(addressLimits.exempt), this.room.wheel)
     this.#trusted = Networks.of(doors.trustedProxies)
     this.bosh = new BoshSessions({ room: this.room, limits: httpLimits, addresses: this.limits, nodeName, accept, serves, forward })
