@@ -129,7 +129,6 @@ const SAMPLE_MS = 20
 export function systemProbes(): Probes {
   const delay = monitorEventLoopDelay({ resolution: SAMPLE_MS })
   delay.enable()
-  const descriptorsMax = openFilesMax()
   return {
     delayMs() {
       const late = delay.percentile(99) / 1e6 - SAMPLE_MS
@@ -140,12 +139,15 @@ export function systemProbes(): Probes {
       const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
       return (100 * used) / limit
     },
-    descriptorsPercent: () => (descriptorsMax === undefined ? undefined : (100 * openFiles()) / descriptorsMax),
+    descriptorsPercent() {
+      const most = openFilesMax()
+      return most === undefined ? undefined : (100 * openFiles()) / most
+    },
     stop: () => { delay.disable() }
   }
 }
 
-/** Linux; elsewhere nobody says. */
+/** Linux; elsewhere nobody says. Read each time: `prlimit` may change it. */
 function openFilesMax(): number | undefined {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
