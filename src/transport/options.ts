@@ -108,6 +108,15 @@ export const addressLimitOptions = options({
     'Addresses or networks whose connections, failed logins and registrations are not counted; none for nobody.')
 })
 
+/** When the node is near its end and takes no new connections. */
+export const strainOptions = options({
+  delayMs: milliseconds('--overload-delay-ms', 500, 20, 60_000,
+    'No new connections while the event loop is late by this (99th percentile of a second) for five seconds.'),
+  heapPercent: integer('--overload-heap-percent', 90, 10, 100, 'No new connections while so much of the heap\'s limit is in use.'),
+  descriptorsPercent: integer('--overload-descriptors-percent', 90, 10, 100,
+    'No new connections while so many of the descriptors that the system allows (ulimit -n) are open.')
+})
+
 /** HTTP, WebSocket and BOSH. */
 export const httpLimitOptions = options({
   headerBytes: bytes('--http-header-bytes-max', 16 * KIB, 4 * KIB, 256 * KIB, 'All headers of one request.'),

@@ -55,7 +55,7 @@ export function limitsFor(room: TestRoom): AddressLimits {
 }
 
 export function doorRoom(room: TestRoom) {
-  return { wheel: room.wheel, log: room.log, refused: { add() {} }, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]) }
+  return { strain: room.strain, wheel: room.wheel, log: room.log, refused: { add() {} }, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]) }
 }
 
 export const plainDoor: Door = {
