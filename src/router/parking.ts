@@ -6,9 +6,12 @@ import type { Jid } from '../xmpp/jid.js'
 import type { Verdict } from './envelope.js'
 import type { Eventually } from './eventually.js'
 
-/** A device is ready in milliseconds; a thousand stanzas or 4 MiB of one account mean that its database hangs. */
-const STANZAS_MAX = 1_000
-const BYTES_MAX = 4 * 1024 * 1024
+/**
+ * A device is ready in milliseconds; so much for one account means that its database hangs. With what is stored for it (500,
+ * 5 MiB) it must not be more than one device's queue takes.
+ */
+const STANZAS_MAX = 400
+const BYTES_MAX = 2 * 1024 * 1024
 /** Of all accounts: what comes in while this node may not serve. */
 const NODE_BYTES_MAX = 64 * 1024 * 1024
 /** What one costs besides its inside, roughly: presence is often empty. */

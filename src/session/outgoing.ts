@@ -45,6 +45,9 @@ export interface OutgoingOwner {
   silent(): void
 }
 
+/** How long a sender waits for a client that has much to take: long enough for its acknowledgement, and then it is the client's fault. */
+const ROOM_MS = 1000
+
 export class Outgoing {
   readonly #owner: OutgoingOwner
   readonly #parts: OutgoingParts
@@ -65,6 +68,8 @@ export class Outgoing {
   /** Entries up to this number are in the log; all when nothing is pending. */
   #stableTo = Infinity
   #pending: Promise<void> | undefined
+  /** Senders that wait until the client has taken some of it. */
+  #waiting: (() => void)[] = []
 
   constructor(owner: OutgoingOwner, parts: OutgoingParts) {
     this.#owner = owner
@@ -93,6 +98,14 @@ export class Outgoing {
     return true
   }
 
+  /** Resolves when the client has taken some of what waits, or after a while; nothing when little waits. */
+  room(): Promise<void> | undefined {
+    if (!this.#crowded) return undefined
+    return new Promise((go) => {
+      if (this.#waiting.push(go) === 1) this.#parts.clock.after(ROOM_MS, () => this.#letGo())
+    })
+  }
+
   /** @param start what is counted from; 0 but in tests */
   enable(resumable: boolean, start = 0): void {
     const { clock, deadlines, queue } = this.#parts
@@ -115,6 +128,7 @@ export class Outgoing {
     this.#slow.stop()
     this.#requests?.stop()
     this.#queue?.pack()
+    this.#letGo()
   }
 
   gate(open: boolean): void {
@@ -125,6 +139,7 @@ export class Outgoing {
   drained(): void {
     this.#full = false
     this.#flow()
+    if (!this.#crowded) this.#letGo()
   }
 
   /** `<a/>`. False: the client has said more before. */
@@ -135,6 +150,7 @@ export class Outgoing {
     const result = queue.acknowledge(h)
     if (result === 'too-high') throw tooHigh(h, sent)
     this.#requests?.answered(queue.size)
+    if (!this.#crowded) this.#letGo()
     if (result === 'old') return false
     if (this.#resumable) void this.#parts.stableLog.append({ type: 'TRIM', session: this.#owner.session, h })
     return true
@@ -158,6 +174,17 @@ export class Outgoing {
 
   get #flows(): boolean {
     return this.#stream !== undefined && this.#gateOpen
+  }
+
+  /** Half of what would be too much. */
+  get #crowded(): boolean {
+    const { queue: { stanzasMax, bytesMax }, slow } = this.#parts
+    if (this.#queue !== undefined) return this.#queue.size > stanzasMax / 2 || this.#queue.bytes > bytesMax / 2
+    return (this.#stream?.pendingBytes ?? 0) > slow.slowBytes
+  }
+
+  #letGo(): void {
+    for (const go of this.#waiting.splice(0)) go()
   }
 
   #flow(): void {
