@@ -5,6 +5,7 @@
 import type { XmlLimits } from '../xml/raw.js'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import type { Strain } from '../telemetry/strain.js'
 import type { StreamLimitSettings } from './options.js'
 import type { TlsFacts } from './transport.js'
 import { PendingTotal } from './pending.js'
@@ -71,12 +72,16 @@ function ratesOf(settings: StreamLimitSettings): RateBounds {
 /** Gone this long after `end()`, whatever the peer does. */
 export const END_MS = 5_000
 
+export type Admittance = Pick<Strain, 'strained' | 'relief'>
+
 export interface TransportRoom {
   readonly wheel: Wheel
   readonly turn: TurnEnd
   readonly bounds: Bounds
   readonly log: Log
   readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
+  /** While the node is strained no new client comes in. */
+  readonly strain?: Admittance
 }
 
 /** A connection's place in the counts per address. */
