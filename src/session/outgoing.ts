@@ -45,7 +45,7 @@ export interface OutgoingOwner {
   silent(): void
 }
 
-/** How long a sender waits for a client that has much to take: long enough for its acknowledgement, and then it is the client's fault. */
+/** How long a sender waits for a client that has much to take: long enough for an acknowledgement; no longer, for it may never come. */
 const ROOM_MS = 1000
 
 export class Outgoing {

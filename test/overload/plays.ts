@@ -45,7 +45,8 @@ export async function slowReaders(form: Form): Promise<void> {
         const flood = stage.crowd.flood({ from, to, perSecond: 250 * count, seconds: form.seconds, bytes: form.bodyBytes })
         for (let second = 0; second < form.seconds; second++) {
           await sleep(1000)
-          if (second % 5 === 4) await stage.crowd.cut(to.filter((_, i) => i % 2 === 0))     // a client that reads nothing does not see that it was cut
+          // A client that reads nothing does not see that it was cut.
+          if (second % 5 === 4) await stage.crowd.cut(to.filter((_, i) => i % 2 === 0))
           await back()
           await slow()
         }
@@ -84,7 +85,7 @@ export async function slowLink(form: Form): Promise<void> {
         for (const way of stage.ways) way.bytesPerSecond = Number.POSITIVE_INFINITY
         for (const way of stage.ways) way.heal()
       },
-      recovered: async () => await stage.delivers(0, 1) && await stage.delivers(1, 0) && await stage.crowd.barrier(from, 5000) === from.length
+      recovered: () => stage.crosses(from)
     })
     const tally = await stage.settled()
     stage.tell(tally)
@@ -110,7 +111,7 @@ export async function frozenNode(form: Form): Promise<void> {
         }
       },
       heal: () => Promise.resolve(),
-      recovered: async () => await stage.delivers(0, 1) && await stage.delivers(1, 0) && await stage.crowd.barrier(from, 5000) === from.length
+      recovered: () => stage.crosses(from)
     })
     const tally = await stage.settled()
     stage.tell(tally)
