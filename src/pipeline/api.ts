@@ -208,7 +208,7 @@ export interface IqDoors {
  * They see results and errors too; what they throw then is not sent to anybody.
  */
 export interface IqPassing {
-  /** The sender's account, for an IQ to anybody else. */
+  /** The sender's account, for an IQ to anybody else but a served domain. */
   readonly leaving?: Guard
   /** The receiver's account, for an IQ from anybody else, before its door or its device sees it. */
   readonly arriving?: Guard

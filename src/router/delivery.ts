@@ -54,7 +54,7 @@ export class DeliveryDesk {
     for (const target of targets) {
       const { address, audience, except } = target
       const verdict = this.#deps.acceptance.offer({
-        key, stanza, address, audience, except, prev: 0, row: 0, state: true, readdress, owner: undefined
+        key, stanza, address, audience, except, prev: 0, row: 0, state: true, readdress, again: false, owner: undefined
       })
       if (!isPromise(verdict) && verdict.kind === 'accept' && address.resource !== '') continue
       this.#batch(batches, target)
@@ -97,7 +97,7 @@ export class DeliveryDesk {
     const ask = table.next(node, key, new StateWait(cause, pressure, node, what.stanza.inside.length + OPEN_HEAD_BYTES))
     const addressees = targets.map((target) => addresseeFor(target, ask))
     const { stanza, readdress } = what
-    const moves = mesh.route(node, { key, hlc: hlc.next(), view: mesh.viewNo, addressees, stanza, state: true, readdress })
+    const moves = mesh.route(node, { key, hlc: hlc.next(), view: mesh.viewNo, addressees, stanza, state: true, readdress, again: false })
     if (!moves) pressure.full(node)
   }
 }
@@ -135,8 +135,8 @@ function addresseeFor({ address, audience, except }: Target, ask: number): Addre
 }
 
 function offerOf(envelope: Envelope, { address, audience, except, prev, row }: Addressee, owner: NodeRef): Offer {
-  const { key, stanza, state, readdress } = envelope
-  return { key, stanza, address, audience, except, prev, row, state, readdress, owner }
+  const { key, stanza, state, readdress, again } = envelope
+  return { key, stanza, address, audience, except, prev, row, state, readdress, again, owner }
 }
 
 function inOne(answers: readonly Answer[]): readonly Answer[] {

@@ -44,6 +44,8 @@ export interface Sent {
   readonly readdress: boolean
   /** Nobody took it: the account's rules decide. False: then that is all. */
   readonly mayStrand: boolean
+  /** Id of the session that is gone and left it unacknowledged. */
+  readonly leftBy?: string
 }
 
 export class OpenStanza implements Offer {
@@ -54,6 +56,9 @@ export class OpenStanza implements Offer {
   readonly except: Jid | undefined
   readonly readdress: boolean
   readonly mayStrand: boolean
+  readonly again: boolean
+  /** Whose stanzas it keeps its order with: those of its own session, or what one session left. */
+  readonly flow: string
   readonly state = false
   readonly owner = undefined
   /** A full JID that nobody has becomes the bare one (RFC 6121 §8.5.3.2.1). */
@@ -74,6 +79,8 @@ export class OpenStanza implements Offer {
     this.except = sent.except
     this.readdress = sent.readdress
     this.mayStrand = sent.mayStrand
+    this.again = sent.leftBy !== undefined
+    this.flow = sent.leftBy ?? sent.key.osid
   }
 
   get bytes(): number {

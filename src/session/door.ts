@@ -1,5 +1,5 @@
 /** Where clients come in: glues transports to streams, streams to sessions. */
-import type { Authenticator } from '../stream/authenticator.js'
+import type { Authenticator, Tokens } from '../stream/authenticator.js'
 import type { Registrar } from '../stream/registrar.js'
 import { c2sProfile, type Domains } from '../stream/profile.js'
 import type { StreamSettings } from '../stream/options.js'
@@ -10,24 +10,26 @@ import type { Metrics } from '../telemetry/metrics.js'
 import type { Accept } from '../transport/transport.js'
 import { StreamError } from '../xmpp/errors.js'
 import { createBinder, type BinderParts } from './binder.js'
-import type { SessionMetrics } from './client-session.js'
 
 export interface DoorParts extends BinderParts {
   readonly streamSettings: StreamSettings
   readonly domains: Domains
   readonly authenticator: Authenticator
   readonly registrar: Registrar
+  /** The same on all nodes and after a restart. */
+  readonly loginSecret: Buffer
+  readonly tokens: Tokens | undefined
   /** What plugins say in `<stream:features/>` after authentication, as XML that stands alone there. */
   readonly extras: () => string
   readonly log: Log
-  readonly metrics: SessionMetrics & Pick<Metrics, 'streamsOpened' | 'streamsClosed'>
+  readonly metrics: BinderParts['metrics'] & Pick<Metrics, 'streamsOpened' | 'streamsClosed'>
 }
 
 /** Takes each new connection; `sessions` closes and holds those that have not logged in, too. */
 export function createClientDoor(parts: DoorParts): Accept {
-  const { clock, deadlines, log, domains, authenticator, registrar, extras, sessions } = parts
+  const { clock, deadlines, log, sessions } = parts
   const binder = createBinder(parts)
-  const profile = c2sProfile({ settings: parts.streamSettings, domains, authenticator, registrar, binder, extras })
+  const profile = c2sProfile({ ...parts, settings: parts.streamSettings, binder })
   const streams = new Set<Stream>()
   const over: StreamParts['over'] = (stream, reason) => {
     streams.delete(stream)

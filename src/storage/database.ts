@@ -171,6 +171,7 @@ class KnexDatabase implements Database {
   }
 
   async close(): Promise<void> {
+    await this.#turns.idle()
     this.#breaker.close()
     await this.#knex.destroy()
   }

@@ -13,7 +13,8 @@ import { SqlOfflineMessages } from './offline.js'
 import { SqlRosters } from './rosters.js'
 import { ServerValues } from './server-values.js'
 import type { DatabaseSettings } from './settings.js'
-import type { Store } from './store.js'
+import type { Store, TokenRows } from './store.js'
+import { SqlTokenRows } from './tokens.js'
 import { SqlValues } from './values.js'
 
 export interface OpenStore {
@@ -22,6 +23,8 @@ export interface OpenStore {
   readonly store: Store
   readonly cluster: ClusterTables
   readonly values: ServerValues
+  /** Not for plugins. */
+  readonly tokens: TokenRows
   /** Brings the schema up to date. Rejects with `SchemaTooNew`, `DatabaseRefused` or `StorageError`. */
   migrate(): Promise<void>
   /** How the schema stands to this program, without touching it. */
@@ -51,6 +54,7 @@ export async function openStore(settings: DatabaseSettings, log: Log, clock: Clo
       store: storeOn(database, clock),
       cluster: new SqlClusterTables(beats),
       values: new ServerValues(database),
+      tokens: new SqlTokenRows(database),
       migrate: () => migrate(database, log),
       schema: () => schemaState(database),
       wall: () => wallOf(database),

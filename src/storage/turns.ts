@@ -30,6 +30,7 @@ export class Turns {
   #waiting: (Turn | undefined)[] = []
   #first = 0
   #watching = false
+  #whenIdle: () => void = () => undefined
 
   constructor(options: TurnsOptions) {
     this.#options = options
@@ -47,6 +48,16 @@ export class Turns {
     } finally {
       this.#next()
     }
+  }
+
+  /** Resolves when all that was asked for is done, or after `waitMs`. */
+  async idle(): Promise<void> {
+    if (this.#running === 0) return
+    const { clock, waitMs } = this.#options
+    await new Promise<void>((resolve) => {
+      this.#whenIdle = resolve
+      clock.after(waitMs, resolve)
+    })
   }
 
   /** Nobody who waits gets a turn: the database is away. */
@@ -67,8 +78,8 @@ export class Turns {
   // The place goes straight to the next one, so that nobody slips in between.
   #next(): void {
     const turn = this.#take()
-    if (turn === undefined) this.#running--
-    else turn.go()
+    if (turn !== undefined) turn.go()
+    else if (--this.#running === 0) this.#whenIdle()
   }
 
   #take(): Turn | undefined {

@@ -15,7 +15,7 @@ export interface Identity {
 
 /** RFC 6120 §6.5; those that this server never has a reason for are left out. */
 export type SaslCondition =
-  | 'aborted' | 'account-disabled' | 'encryption-required' | 'incorrect-encoding' | 'invalid-authzid'
+  | 'aborted' | 'account-disabled' | 'credentials-expired' | 'encryption-required' | 'incorrect-encoding' | 'invalid-authzid'
   | 'invalid-mechanism' | 'malformed-request' | 'not-authorized' | 'temporary-auth-failure'
 
 /** An authentication that failed: the condition for the peer, the message for the operator. */
@@ -50,4 +50,43 @@ export interface Authenticator {
   /** Whether people without an account may log in to `domain` (RFC 4505). */
   admitsGuests(domain: string): boolean
   guest(domain: string): Identity
+}
+
+/** A FAST token as a client shows it (XEP-0484 §3.4). */
+export interface TokenShown {
+  readonly username: string
+  readonly domain: string
+  /** The client's id. */
+  readonly agent: string
+  readonly mechanism: string
+  /** Data of the channel; empty for a mechanism without channel binding. */
+  readonly binding: Buffer
+  /** What only who has the token can compute; 32 bytes. */
+  readonly proof: Buffer
+  /** Counts the uses of this token, if the client counts. */
+  readonly count: number | undefined
+  /** The token is to be good for nothing from now on. */
+  readonly invalidate: boolean
+}
+
+export interface TokenLogin {
+  readonly identity: Identity
+  /** Proves to the client that we have the token too. */
+  readonly answer: Buffer
+  /** The token should be replaced. */
+  readonly due: boolean
+}
+
+export interface NewToken {
+  /** ASCII that needs no escaping. */
+  readonly token: string
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number
+}
+
+export interface Tokens {
+  /** Rejects with `SaslFailure` only. */
+  login(shown: TokenShown): Promise<TokenLogin>
+  /** `undefined` when none can be had now. The one that the client has stays good until it shows the new one. */
+  issue(identity: Identity, agent: string, mechanism: string): Promise<NewToken | undefined>
 }

@@ -2,14 +2,16 @@
  * What kind of stream it is, as data: clients' streams are one profile, others will be more of them. The machine that
  * runs them all is `stream.ts`.
  */
-import type { Authenticator } from './authenticator.js'
+import type { Authenticator, Tokens } from './authenticator.js'
 import { advertised } from './features/advertised.js'
 import { bind, type Binder } from './features/bind.js'
 import type { LoginRules } from './features/exchange.js'
 import type { Feature } from './features/feature.js'
 import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
+import { sasl2 } from './features/sasl2.js'
 import { legacySession } from './features/session.js'
+import { streamManagement } from './features/sm.js'
 import { starttls } from './features/starttls.js'
 import { LoginTries } from './features/tries.js'
 import type { StreamSettings } from './options.js'
@@ -41,11 +43,16 @@ export interface C2sParts {
   readonly authenticator: Authenticator
   readonly registrar: Registrar
   readonly binder: Binder
+  /** Drawn once, the same on all nodes: turns what clients are told into what nobody can guess. */
+  readonly loginSecret: Buffer
+  /** `undefined`: nobody gets any. */
+  readonly tokens: Tokens | undefined
   /** What plugins say after authentication: XML that stands alone inside `<stream:features/>`. */
   readonly extras: () => string
 }
 
-export function c2sProfile({ settings, domains, authenticator, registrar, binder, extras }: C2sParts): Profile {
+export function c2sProfile(parts: C2sParts): Profile {
+  const { settings, domains, authenticator, registrar, binder, tokens, extras } = parts
   const tlsRequired = (domain: string): boolean => domains.tlsRequired(domain)
   const rules: LoginRules = {
     authenticator, tlsRequired, plain: settings.saslPlain, plainWithoutTls: settings.saslPlainWithoutTls, bindings: settings.saslBindings
@@ -59,8 +66,10 @@ export function c2sProfile({ settings, domains, authenticator, registrar, binder
     features: [
       starttls(tlsRequired),
       sasl({ rules, tries }),
+      sasl2({ rules, tries, tokens, binder, secret: parts.loginSecret }),
       register({ registrar, tlsRequired }),
       bind(binder),
+      streamManagement(binder),
       legacySession,
       advertised('extras', extras)
     ]

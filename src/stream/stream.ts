@@ -16,8 +16,9 @@ import type { Deadlines, Timed } from './deadlines.js'
 import {
   claimant, fits, offers, raised, type Feature, type FeatureHost, type Flag, type Flags, type Negotiator, type Outcome
 } from './features/feature.js'
+import { isAcknowledging } from './features/sm.js'
 import { judgeHeader, type HeaderVerdict } from './header.js'
-import { NS_CLIENT, NS_ERRORS } from './namespaces.js'
+import { NS_CLIENT, NS_ERRORS, NS_SM } from './namespaces.js'
 import { HOLD, type Hold, type OpenStream, type StanzaConsumer } from './open-stream.js'
 import type { Profile } from './profile.js'
 import { featuresText, streamErrorText } from './text.js'
@@ -60,6 +61,8 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   #claimed: Jid | undefined
   #identity: Identity | undefined
   #jid: Jid | undefined
+  /** Nothing else is listened to while it negotiates. */
+  #alone: Feature | undefined
   #greeted = false
   #handshaking = false
   #holds = 0
@@ -76,7 +79,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.form = transport.form
     this.clock = clock
     this.log = log.child({ ip: transport.peer.address, transport: transport.kind })
-    this.#flags = { secure: transport.peer.secure, authenticated: false, bound: false }
+    this.#flags = { secure: transport.peer.secure, sasl: false, sasl2: false, authenticated: false, bound: false }
     this.#startedAt = clock.now()
     this.#deadline = this.#startedAt + profile.authenticatedMs
   }
@@ -119,6 +122,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     return this.#transport.peer
   }
 
+  get consumer(): StanzaConsumer | undefined {
+    return this.#state.kind === 'open' ? this.#state.consumer : undefined
+  }
+
   get alive(): boolean {
     return this.#state.kind !== 'closing' && this.#state.kind !== 'closed'
   }
@@ -136,7 +143,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #judge(header: StreamHeader): void {
-    if (this.peer.secure && !this.#flags.secure) this.#flags = raised(this.#flags, ['secure'])
+    if (this.peer.secure && !this.#flags.secure) this.raise(['secure'])
     const { domains } = this.#profile
     const account = this.#identity?.jid
     const verdict = judgeHeader(header, { kind: this.kind, secure: this.#flags.secure, domains, account })
@@ -150,10 +157,18 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#lang = verdict.lang
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
+    this.announce()
+    this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
+  }
+
+  announce(): void {
     const offered = offers(this.#profile.features, this)
     this.#transport.send(featuresText(this.form, offered))
-    this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
     if (offered === '') this.log.info({ stream: this.#id, hint: 'TLS is required here; connect with TLS' }, 'stream.nothing-offered')
+  }
+
+  raise(flags: readonly Flag[]): void {
+    this.#flags = raised(this.#flags, flags)
   }
 
   element(element: RawElement): void {
@@ -227,7 +242,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     void this.#transport.startTls().then(
       () => {
         this.#handshaking = false
-        this.#flags = raised(this.#flags, flags)
+        this.raise(flags)
       },
       (error: unknown) => {                                             // RFC 6120 §5.4.3.2: no closing tag
         this.abort('tls-failed', error instanceof Error ? error.message : String(error))
@@ -271,7 +286,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   // The features' own loop: whoever claims the element takes it, if the flags fit.
   #negotiate(element: RawElement): void {
     try {
-      const feature = claimant(this.#profile.features, element, this.#flags) ?? refuseUnexpected(element)
+      const feature = this.#alone ?? claimant(this.#profile.features, element, this.#flags) ?? refuseUnexpected(element)
       const outcome = fits(feature, this.#flags) ? this.#negotiator(feature).take(element) : feature.misplaced(element, this)
       if (outcome instanceof Promise) void this.#wait(feature, outcome)
       else this.#settle(feature, outcome)
@@ -291,8 +306,9 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #settle(feature: Feature, outcome: Outcome): void {
+    this.#alone = outcome === 'mine' ? feature : undefined
     if (outcome !== 'done' || !this.alive) return
-    this.#flags = raised(this.#flags, feature.sets)
+    this.raise(feature.sets)
     if (feature.restarts) {
       this.#await()
       this.#transport.restart()
@@ -308,14 +324,16 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #open(element: RawElement, consumer: StanzaConsumer): void {
-    if (element.ns !== NS_CLIENT || !isStanza(element.name) || this.#isClaimedIq(element)) this.#negotiate(element)
-    else {
-      this.#received++
-      try {
-        consumer.stanza(element)
-      } catch (error) {
-        this.#fail(error)
+    try {
+      if (element.ns === NS_SM && isAcknowledging(element, consumer)) return
+      if (element.ns !== NS_CLIENT || !isStanza(element.name) || this.#isClaimedIq(element)) {
+        this.#negotiate(element)
+        return
       }
+      this.#received++
+      consumer.stanza(element)
+    } catch (error) {
+      this.#fail(error)
     }
   }
 
@@ -360,7 +378,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
 
   // Once per stream, whoever ends it.
   #finish(reason: StreamClosedReason, detail: string | undefined, condition?: string): void {
-    const { consumer } = this.#state.kind === 'open' ? this.#state : { consumer: undefined }
+    const { consumer } = this
     this.#state = { kind: 'closing' }
     this.#deadline = Infinity
     this.#deadlines.forget(this)
@@ -371,7 +389,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
       seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent
     })
     try {
-      consumer?.ended(reason)
+      consumer?.ended(reason, this)
     } catch (error) {
       this.log.error({ stream: this.#id, err: error }, 'stream.failed')
     }

@@ -5,8 +5,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import {
-  CONNECTION_REFUSED, LINK_REFUSED, NODE_CHANGE, STREAM_CLOSED,
-  type ConnectionRefusedReason, type LinkRefusedReason, type NodeChangeReason, type StreamClosedReason
+  CONNECTION_REFUSED, LINK_REFUSED, NODE_CHANGE, RESUME_OUTCOME, STREAM_CLOSED,
+  type ConnectionRefusedReason, type LinkRefusedReason, type NodeChangeReason, type ResumeOutcome, type StreamClosedReason
 } from './reasons.js'
 
 /** A counter with one label out of a closed set; `add` costs an addition. */
@@ -59,6 +59,10 @@ export interface Metrics {
   readonly sessions: Reading
   readonly logDropped: Reading
   readonly certificateDays: Readings
+  /** Of these, without a connection; and stanzas that clients have not acknowledged. */
+  readonly detached: Reading
+  readonly unacked: Reading
+  readonly resumes: Tally<ResumeOutcome>
   /** From asking another node to its answer. */
   readonly answerSeconds: Timing
   /** In the text format of Prometheus. */
@@ -187,6 +191,7 @@ export function createMetrics(): Metrics {
 const [IN, OUT] = [{ direction: 'in' }, { direction: 'out' }]
 
 type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'certificateDays'
+  | 'detached' | 'unacked' | 'resumes'
 
 function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
   return {
@@ -196,7 +201,10 @@ function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
     streamsClosed: m.tally(['starling_streams_closed_total', 'Ends of streams'], 'reason', STREAM_CLOSED),
     connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),
     sessions: m.reading('starling_sessions', 'Bound devices on this node'),
-    certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain')
+    certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain'),
+    detached: m.reading('starling_sessions_detached', 'Devices that wait for their client to come back'),
+    unacked: m.reading('starling_stanzas_unacked', 'Stanzas that clients have not acknowledged'),
+    resumes: m.tally(['starling_resumes_total', 'Tries to resume a session'], 'outcome', RESUME_OUTCOME)
   }
 }
 

@@ -14,6 +14,9 @@ export const CONNECTION_REFUSED = [
 ] as const
 export type ConnectionRefusedReason = (typeof CONNECTION_REFUSED)[number]
 
+export const RESUME_OUTCOME = ['resumed', 'in-place', 'unknown', 'expired', 'foreign'] as const
+export type ResumeOutcome = (typeof RESUME_OUTCOME)[number]
+
 export const NODE_CHANGE = ['joined', 'left', 'lost', 'fenced'] as const
 export type NodeChangeReason = (typeof NODE_CHANGE)[number]
 

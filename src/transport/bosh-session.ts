@@ -13,6 +13,8 @@ import { RidWindow } from './bosh-window.js'
 import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { TransportFailure } from './failure.js'
+import { paceOf } from './pace.js'
+import type { Pace } from './pace.js'
 import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
 import type { Flushable } from './turn-end.js'
 import type { Timed } from './wheel.js'
@@ -61,6 +63,9 @@ export class BoshSession implements Transport, Timed, Flushable {
   #awaitsHeader = true
   #working = false
   #paused = false
+  /** Too much came too fast. */
+  #resting = false
+  #pace: Pace | undefined
   #deaf = false
   #over = false
   #planned = false
@@ -114,6 +119,7 @@ export class BoshSession implements Transport, Timed, Flushable {
     if (this.#isAuthenticated) return
     this.#isAuthenticated = true
     this.#ticket.authenticated()
+    this.#pace = paceOf(this.#room, this.#ticket, { rest: () => { this.#resting = true }, goOn: () => this.#goOn() })
   }
 
   authFailed(): boolean {
@@ -131,6 +137,11 @@ export class BoshSession implements Transport, Timed, Flushable {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
+    this.#work()
+  }
+
+  #goOn(): void {
+    this.#resting = false
     this.#work()
   }
 
@@ -228,7 +239,7 @@ export class BoshSession implements Transport, Timed, Flushable {
   #work(): void {
     if (this.#working || this.#sink === undefined) return
     this.#working = true
-    while (!this.#paused && !this.#over) {
+    while (!this.#paused && !this.#resting && !this.#over) {
       const next = this.#inbox[0]
       if (next === undefined) break
       if (this.#step(next, this.#sink)) this.#inbox.shift()
@@ -268,6 +279,8 @@ export class BoshSession implements Transport, Timed, Flushable {
   #element(element: RawElement, sink: TransportSink): void {
     const { before, beforeBytes } = this.#room.bounds
     this.#received += element.size
+    this.#pace?.bytes(element.size)
+    this.#pace?.stanza(element.name)
     if (this.#isAuthenticated || (element.size <= before.stanzaBytes && this.#received <= beforeBytes)) { sink.element(element); return }
     this.#deaf = true
     sink.fault(new XmlFault('policy-violation', 'too many bytes before authentication', 'stanza-too-big'))
@@ -353,6 +366,7 @@ export class BoshSession implements Transport, Timed, Flushable {
     for (const open of this.#window.opened()) open.exchange?.answer(this.#terminate(condition))
     this.#outbox.drop()
     this.#room.wheel.forget(this)
+    this.#pace?.stop()
     this.#ticket.release()
     this.#onGone()
     setImmediate(() => this.#sink?.gone(error))

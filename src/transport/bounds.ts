@@ -21,6 +21,20 @@ export interface Bounds extends QueueBounds {
   /** From the first byte of a stanza to its last. */
   readonly stanzaMs: number
   readonly handshakeMs: number
+  /** Of an established stream; `undefined` for none. */
+  readonly rates?: RateBounds
+}
+
+/** In a second, 0 for no limit; and how much may come at once. */
+export interface RateBounds {
+  readonly bytes: number
+  readonly bytesBurst: number
+  readonly stanzas: number
+  readonly stanzasBurst: number
+  readonly presences: number
+  readonly presencesBurst: number
+  readonly iqs: number
+  readonly iqsBurst: number
 }
 
 /** No honest stanza comes near these (XML level: attributes and declarations of one element, bytes of one name). */
@@ -29,6 +43,10 @@ const NAMESPACES = 32
 const NAME_BYTES = 1_024
 /** Nesting before authentication: SASL and stream features are flat. */
 const DEPTH_BEFORE = 8
+/** A client that comes into all its rooms at once. */
+const PRESENCES_BURST = 50
+/** A client that asks for all that it needs when it starts. */
+const IQS_BURST = 100
 
 export function boundsOf(settings: StreamLimitSettings): Bounds {
   const fixed = { attributes: ATTRIBUTES, namespaces: NAMESPACES, nameBytes: NAME_BYTES }
@@ -36,7 +54,14 @@ export function boundsOf(settings: StreamLimitSettings): Bounds {
   return {
     before: { ...fixed, stanzaBytes: beforeAuthStanzaBytes, elements: beforeAuthElements, depth: DEPTH_BEFORE },
     after: { ...fixed, stanzaBytes: settings.stanzaBytes, elements: settings.stanzaElements, depth: settings.stanzaDepth },
-    beforeBytes: beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs
+    beforeBytes: beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs, rates: ratesOf(settings)
+  }
+}
+
+function ratesOf(settings: StreamLimitSettings): RateBounds {
+  return {
+    bytes: settings.rateBytes, bytesBurst: settings.burstBytes, stanzas: settings.rateStanzas, stanzasBurst: settings.burstStanzas,
+    presences: settings.ratePresences, presencesBurst: PRESENCES_BURST, iqs: settings.rateIqs, iqsBurst: IQS_BURST
   }
 }
 
@@ -53,6 +78,8 @@ export interface TransportRoom {
 
 /** A connection's place in the counts per address. */
 export interface Ticket {
+  /** Its address is of `--limits-exempt`: no rate holds. */
+  readonly exempt: boolean
   authenticated(): void
   /** Counts a failed login; true when the address has had too many. */
   failed(): boolean
@@ -60,7 +87,7 @@ export interface Ticket {
 }
 
 /** For connections that nobody counts. */
-export const FREE_TICKET: Ticket = { authenticated() {}, failed: () => false, release() {} }
+export const FREE_TICKET: Ticket = { exempt: true, authenticated() {}, failed: () => false, release() {} }
 
 /** The other end of an accepted socket: the client's own address, also behind the PROXY protocol. */
 export interface Origin {

@@ -162,11 +162,11 @@ export class Certificates {
     const { log, clock } = this.#parts
     for (const certificate of this.#all()) {
       const { file, validUntil, serial } = certificate
-      const daysLeft = Math.floor((validUntil - clock.wall()) / DAY_MS)
-      const step = WARN_DAYS.findLast((days) => (days === 0 ? validUntil <= clock.wall() : daysLeft < days))
+      const leftMs = validUntil - clock.wall()
+      const step = WARN_DAYS.findLast((days) => leftMs <= days * DAY_MS)
       if (step === undefined || step >= (this.#said.get(certificate) ?? Infinity)) continue
       this.#said.set(certificate, step)
-      if (step > 0) log.warn({ file, serial, daysLeft }, 'tls.certificate-expires')
+      if (step > 0) log.warn({ file, serial, daysLeft: Math.floor(leftMs / DAY_MS) }, 'tls.certificate-expires')
       else log.error({ file, serial, since: new Date(validUntil).toISOString(), todo: 'renew it' }, 'tls.certificate-expired')
     }
   }

@@ -2,7 +2,7 @@
  * Options of the transports: where clients connect, TLS, proxies, and every limit of one connection, with its reason.
  */
 import { address } from '../config/address.js'
-import { bytes, flag, integer, list, milliseconds, options, ports, seconds, text } from '../config/option.js'
+import { bytes, flag, integer, list, milliseconds, options, ports, rate, seconds, text } from '../config/option.js'
 import type { Option, Values } from '../config/option.js'
 import { Networks } from './networks.js'
 
@@ -72,7 +72,16 @@ export const streamLimitOptions = options({
     'From the first to the last byte of one stanza: no dripping.'),
   pendingBytesMax: bytes('--c2s-pending-bytes-max', MIB, 64 * KIB, 64 * MIB, 'Unread bytes for one client before senders wait.'),
   slowMs: milliseconds('--c2s-slow-reader-ms', 10_000, 1_000, 10 * MINUTE,
-    'A client beyond that which takes nothing for so long is cut off.')
+    'A client beyond that which takes nothing for so long is cut off.'),
+  rateBytes: rate('--c2s-rate', 20 * KIB, KIB, 1024 * MIB,
+    'Bytes a second that are read of one client after login, on average: a person writes far less. Beyond it reading rests.'),
+  burstBytes: bytes('--c2s-burst', 256 * KIB, 16 * KIB, 1024 * MIB, 'Bytes that one client may send at once: a stanza of full size.'),
+  rateStanzas: integer('--c2s-stanzas-per-second', 50, 0, 1_000_000,
+    'Stanzas a second that are read of one client after login, on average; then reading rests. 0 for no limit.'),
+  burstStanzas: integer('--c2s-stanzas-burst', 200, 1, 1_000_000, 'Stanzas that one client may send at once.'),
+  ratePresences: integer('--c2s-presences-per-second', 5, 0, 1_000_000,
+    'The same for presence, which goes to all contacts; 50 may come at once.'),
+  rateIqs: integer('--c2s-iqs-per-second', 20, 0, 1_000_000, 'The same for IQs, which ask the database; 100 may come at once.')
 })
 
 /** Limits over all connections. */

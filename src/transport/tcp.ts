@@ -11,6 +11,8 @@ import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { SocketFacts } from './channel-binding.js'
 import { messageOf, TransportFailure } from './failure.js'
+import { paceOf } from './pace.js'
+import type { Pace } from './pace.js'
 import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
 import { acceptTls, XMPP_ALPN } from './tls.js'
 import type { ContextOf } from './tls.js'
@@ -45,6 +47,9 @@ export class TcpTransport implements Transport, Timed {
   #sink: TransportSink | undefined
   #opened = false
   #paused = false
+  /** Too much came too fast. */
+  #resting = false
+  #pace: Pace | undefined
   #upgrading = false
   #held = false
   #parsing = false
@@ -105,6 +110,7 @@ export class TcpTransport implements Transport, Timed {
     this.#isAuthenticated = true
     this.#parser.setLimits(this.#room.bounds.after)
     this.#ticket.authenticated()
+    this.#pace = paceOf(this.#room, this.#ticket, { rest: () => this.#rest(), goOn: () => this.#goOn() })
   }
 
   authFailed(): boolean {
@@ -135,7 +141,22 @@ export class TcpTransport implements Transport, Timed {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    if (this.#held && !this.#parsing && !this.#upgrading) {
+    this.#readOn()
+  }
+
+  #rest(): void {
+    this.#resting = true
+    this.#socket.pause()
+  }
+
+  #goOn(): void {
+    this.#resting = false
+    this.#readOn()
+  }
+
+  #readOn(): void {
+    if (!this.#mayRead()) return
+    if (this.#held && !this.#parsing) {
       this.#held = false
       this.#parse(() => this.#parser.release())
     }
@@ -170,6 +191,7 @@ export class TcpTransport implements Transport, Timed {
   #data(chunk: Buffer): void {
     if (this.#deaf) return
     this.#received += chunk.length
+    this.#pace?.bytes(chunk.length)
     if (!this.#isAuthenticated && this.#received > this.#room.bounds.beforeBytes) {
       this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
     }
@@ -215,6 +237,7 @@ export class TcpTransport implements Transport, Timed {
     this.#gone = true
     this.#deaf = true
     this.#room.wheel.forget(this)
+    this.#pace?.stop()
     this.#queue.drop()
     this.#parser.discard()
     this.#ticket.release()
@@ -265,6 +288,7 @@ export class TcpTransport implements Transport, Timed {
         return this.#mayGoOn()
       },
       element: (element: RawElement) => {
+        this.#pace?.stanza(element.name)
         if (!this.#deaf) this.#sink?.element(element)
         return this.#mayGoOn()
       },
@@ -274,11 +298,11 @@ export class TcpTransport implements Transport, Timed {
   }
 
   #mayRead(): boolean {
-    return !this.#paused && !this.#upgrading
+    return !this.#paused && !this.#resting && !this.#upgrading
   }
 
   #mayGoOn(): boolean {
-    this.#held = this.#paused || this.#upgrading || this.#deaf
+    this.#held = !this.#mayRead() || this.#deaf
     return !this.#held
   }
 }

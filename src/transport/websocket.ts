@@ -9,6 +9,8 @@ import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { TransportFailure } from './failure.js'
 import { Framing } from './framing.js'
+import { paceOf } from './pace.js'
+import type { Pace } from './pace.js'
 import { FRAMED_CLOSE, framedOpen } from './stream-tags.js'
 import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
 import { textFrame } from './websocket-frame.js'
@@ -48,6 +50,9 @@ export class WebSocketTransport implements Transport, Timed {
   /** Messages that came in one chunk, and after `pause`. */
   #inbox: Buffer[] = []
   #paused = false
+  /** Too much came too fast. */
+  #resting = false
+  #pace: Pace | undefined
   #delivering = false
   #deaf = false
   #gone = false
@@ -108,6 +113,7 @@ export class WebSocketTransport implements Transport, Timed {
     if (this.#isAuthenticated) return
     this.#isAuthenticated = true
     this.#parts.ticket.authenticated()
+    this.#pace = paceOf(this.#room, this.#parts.ticket, { rest: () => this.#rest(), goOn: () => this.#goOn() })
   }
 
   authFailed(): boolean {
@@ -126,6 +132,20 @@ export class WebSocketTransport implements Transport, Timed {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
+    this.#readOn()
+  }
+
+  #rest(): void {
+    this.#resting = true
+    this.#parts.ws.pause()
+  }
+
+  #goOn(): void {
+    this.#resting = false
+    this.#readOn()
+  }
+
+  #readOn(): void {
     this.#deliver()
     if (this.#mayRead()) this.#parts.ws.resume()
   }
@@ -162,6 +182,8 @@ export class WebSocketTransport implements Transport, Timed {
   #message(data: Buffer, isBinary: boolean): void {
     if (this.#deaf) return
     if (isBinary) { this.#refuse(BINARY_REFUSED, new Error('a binary message')); return }   // RFC 7395 §3.2
+    this.#unanswered = 0                               // a sign of life; its pongs stand behind what we do not read yet
+    this.#pace?.bytes(data.length)
     this.#inbox.push(data)
     this.#deliver()
   }
@@ -169,7 +191,7 @@ export class WebSocketTransport implements Transport, Timed {
   #deliver(): void {
     if (this.#delivering || this.#sink === undefined) return
     this.#delivering = true
-    while (!this.#paused && !this.#deaf) {
+    while (this.#mayRead() && !this.#deaf) {
       const next = this.#inbox.shift()
       if (next === undefined) break
       this.#one(next, this.#sink)
@@ -185,7 +207,7 @@ export class WebSocketTransport implements Transport, Timed {
         throw new XmlFault('policy-violation', 'too many bytes before authentication')
       }
       const limits = this.#isAuthenticated ? bounds.after : bounds.before
-      if (this.#framing.deliver(message, limits, sink)) this.#closedByPeer(sink)
+      if (this.#framing.deliver(message, limits, sink, this.#pace)) this.#closedByPeer(sink)
     } catch (error) {
       if (!(error instanceof XmlFault)) throw error
       this.#deaf = true
@@ -197,7 +219,7 @@ export class WebSocketTransport implements Transport, Timed {
   }
 
   #mayRead(): boolean {
-    return !this.#paused
+    return !this.#paused && !this.#resting
   }
 
   #closedByPeer(sink: TransportSink): void {
@@ -250,6 +272,7 @@ export class WebSocketTransport implements Transport, Timed {
     this.#gone = true
     this.#deaf = true
     this.#room.wheel.forget(this)
+    this.#pace?.stop()
     this.#queue.drop()
     this.#parts.ticket.release()
     this.#sink?.gone(this.#failure)

@@ -51,7 +51,7 @@ export interface Kind {
 
 export function limitsFor(room: TestRoom): AddressLimits {
   const settings = Object.fromEntries(Object.entries(addressLimitOptions).map(([key, option]) => [key, option.initial]))
-  return new AddressLimits(settings as never, Networks.of(['127.0.0.0/8']), room.wheel)
+  return new AddressLimits(settings as never, Networks.of(room.exempt), room.wheel)
 }
 
 export function doorRoom(room: TestRoom) {

@@ -15,8 +15,9 @@ import { mutant, tokensOf, type Material } from './mutate.js'
 import { same, type Target } from './run.js'
 
 const KEYS: ScramKeys = { hash: 'SHA-1', salt: Buffer.from('QSXCR+Q6sek8bf92', 'base64'), iterations: 4096, storedKey: Buffer.alloc(20, 1), serverKey: Buffer.alloc(20, 2) }
+const UNBOUND = { data: Buffer.alloc(0), offerHash: '' }
 const FIRST = Buffer.from('n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL')
-const SENT: Challenge = challenge(parseClientFirst(FIRST), KEYS, '3rfcNHYJY1ZVvWVs7j')
+const SENT: Challenge = challenge(parseClientFirst(FIRST), KEYS, '3rfcNHYJY1ZVvWVs7j', UNBOUND)
 const SASL: Material = {
   pool: [FIRST, ...['n,a=zeus,n=user,r=abc', 'y,,n=a=2Cb=3D,r=x', 'p=tls-unique,,n=user,r=x', 'n,,n=user,r=x,e=y', '\0alice\0secret', 'authz\0alice\0päss',
     `c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=${Buffer.alloc(20).toString('base64')}`, 'YWxpY2U=', 'AA==', 'AAA='].map((text) => Buffer.from(text))],
@@ -41,7 +42,7 @@ export const LOGINS: Target = {
     if (first !== undefined) {
       same(first.gs2Header + first.bare, bytes.toString(), 'the header and the rest, and the message')
       if (first.nonce.includes(',')) throw new Error('a nonce with a comma')
-      unless(ScramFault, () => finish(challenge(first, KEYS, 'x'), bytes))
+      unless(ScramFault, () => finish(challenge(first, KEYS, 'x', UNBOUND), bytes))
     }
     if (unless(ScramFault, () => finish(SENT, bytes)) !== undefined) throw new Error('a proof without a key')
     const plain = unless(SaslFailure, () => parsePlain(bytes))

@@ -133,6 +133,7 @@ describe('after authentication', () => {
     const after = wire.take()
     expect(idOf(after)).not.toBe(idOf(before))
     expect(after).toMatch(new RegExp("<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>" +
+      "<sm xmlns='urn:xmpp:sm:3'/>" +
       "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>" +
       "<ver xmlns='urn:xmpp:features:rosterver'/></stream:features>$"))
   })

@@ -103,11 +103,12 @@ export class TlsClient {
     return answer
   }
 
-  /** Mechanisms and channel bindings as this client saw them. */
+  /** Mechanisms of the older profile and channel bindings as this client saw them. */
   async features(): Promise<Seen> {
     const text = await this.ask(HDR, /<\/stream:features>/)
+    const offer = /<mechanisms.*<\/mechanisms>/.exec(text)?.[0] ?? ''
     return {
-      mechanisms: [...text.matchAll(/<mechanism>([^<]+)</g)].map(([, name = '']) => name),
+      mechanisms: [...offer.matchAll(/<mechanism>([^<]+)</g)].map(([, name = '']) => name),
       bindings: [...text.matchAll(/<channel-binding type='([^']+)'/g)].map(([, name = '']) => name)
     }
   }

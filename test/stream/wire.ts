@@ -7,7 +7,7 @@ import { XmlFault, type RawElement, type XmlLimits } from '../../src/xml/raw.js'
 import { StreamParser } from '../../src/xml/stream-parser.js'
 import { framedOpen, streamOpen } from '../../src/transport/stream-tags.js'
 import type {
-  OpenReply, PeerFacts, Transport, TransportKind, TransportSink, WriteForm
+  OpenReply, PeerFacts, TlsFacts, Transport, TransportKind, TransportSink, WriteForm
 } from '../../src/transport/transport.js'
 
 const LIMITS: XmlLimits = { stanzaBytes: 262_144, elements: 5_000, depth: 64, attributes: 64, namespaces: 32, nameBytes: 1_024 }
@@ -21,6 +21,8 @@ export interface WireOptions {
   readonly failuresMax?: number
   /** What `startTls` answers. */
   readonly tls?: () => Promise<void>
+  /** Channel binding, and the client's certificate. */
+  readonly tlsFacts?: TlsFacts
 }
 
 export class Wire implements Transport {
@@ -48,7 +50,8 @@ export class Wire implements Transport {
     this.kind = options.kind ?? 'tcp'
     this.form = this.kind === 'tcp' ? 'stream' : 'framed'
     const secure = options.secure ?? true
-    this.peer = { address: options.address ?? '192.0.2.7', port: 40_000, secure, canStartTls: !secure && options.canStartTls === true }
+    const facts = options.tlsFacts === undefined ? {} : { tls: options.tlsFacts }
+    this.peer = { address: options.address ?? '192.0.2.7', port: 40_000, secure, canStartTls: !secure && options.canStartTls === true, ...facts }
     this.#parser = new StreamParser(LIMITS, {
       header: (header) => this.#hears(() => this.#sink?.header(header)),
       element: (element) => this.#hears(() => this.#sink?.element(element)),

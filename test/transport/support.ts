@@ -73,18 +73,20 @@ export const httpLimits = initialOf<HttpLimitSettings>(httpLimitOptions)
 
 export interface TestRoom extends TransportRoom {
   readonly clock: HandClock
+  /** Addresses without limits. */
+  readonly exempt: readonly string[]
   readonly log: ReturnType<typeof recordingLog>
   /** Reasons of refusals, as the metric counts them. */
   readonly counted: readonly ConnectionRefusedReason[]
 }
 
-export function testRoom(bounds: Partial<Bounds> = {}): TestRoom {
+export function testRoom(bounds: Partial<Bounds> = {}, exempt: readonly string[] = ['127.0.0.0/8']): TestRoom {
   const clock = new HandClock()
   const wheel = new Wheel(clock)
   wheel.start()
   const counted: ConnectionRefusedReason[] = []
   const refused = { add(reason: ConnectionRefusedReason) { counted.push(reason) } }
-  return { clock, wheel, turn: new TurnEnd(), bounds: { ...BOUNDS, ...bounds }, log: recordingLog(), refused, counted }
+  return { exempt, clock, wheel, turn: new TurnEnd(), bounds: { ...BOUNDS, ...bounds }, log: recordingLog(), refused, counted }
 }
 
 export type Seen =

@@ -21,14 +21,14 @@ export function sasl(parts: SaslParts): Feature {
   return {
     id: 'sasl',
     needs: [],
-    forbids: ['authenticated'],
+    forbids: ['authenticated', 'sasl2'],
     sets: ['authenticated'],
     restarts: true,
     claims: (element) => element.ns === NS_SASL,
     offer: (host) => offerText(mechanismsFor(parts.rules, host)),
     begin: (host) => new SaslNegotiator(parts, host),
     misplaced() {
-      throw new StreamError('policy-violation', 'Already logged in')               // RFC 4422 §3.8
+      throw new StreamError('policy-violation', 'Already logged in, or by another profile')   // RFC 4422 §3.8
     }
   }
 }
@@ -80,6 +80,7 @@ class SaslNegotiator implements Negotiator {
     const name = element.attrs['mechanism'] ?? ''
     if (needsTls(rules, this.#host, name)) throw new SaslFailure('encryption-required', `${name} without TLS`)       // §6.5.4
     this.#exchange = beginExchange(name, { rules, stream: this.#host, offer: mechanismsFor(rules, this.#host) })
+    this.#host.raise(['sasl'])
     this.#mechanism = name
     // §6.3.10: without an initial response an empty challenge asks for it.
     return element.inside.length === 0 && name !== 'ANONYMOUS' ? { kind: 'challenge', data: '' } : this.#next(dataOf(element))
