@@ -134,7 +134,7 @@ describe('the database', () => {
     }
   }))
 
-  play('D04 D05 D29 after it: whoever could not log in can (cluster §2)', async () => {
+  play('D04 after it: whoever could not log in can (cluster §2)', async () => {
     const alice = await stage.cluster.login(1, 'alice', { domain: DOMAIN })
     await alice.close()
   })
@@ -149,6 +149,19 @@ describe('the database', () => {
   play('D05 a roster that could not be written is as it was (architecture §7)', async () => {
     const roster = await stage.canaries[0]?.iq('get', '', `<query xmlns='${ROSTER}'/>`)
     expect(roster?.toString()).not.toContain('new@im.test')
+  })
+
+  play('D29 it is away for a moment and comes back whole: nobody notices who does not ask it (cluster §2)', async () => {
+    await chat(stage, 'before')
+    const before = await lives(stage)
+    way.cut()
+    await chat(stage, 'in between')
+    way.heal()
+    await chat(stage, 'after')
+    await until('logins pass', () => stage.cluster.login(0, 'alice', { domain: DOMAIN }).then((client) => client.close().then(() => true), () =>
+      false))
+    await health(stage, 'ok')
+    expect(await lives(stage)).toEqual(before)
   })
 
   play('D06 the database hangs: logins fail in time, connections do not grow, nobody is fenced (cluster §2)', async () => {

@@ -39,7 +39,7 @@ export const SM_ROWS: readonly Row[] = [
     ...each({ '&#0;': resume('&#0;') }, XML('not-well-formed'))
   ] }),
   row('M17', 'acknowledgements before enabling are nothing', 'XEP-0198 §4; RFC 6120 §4.8.4; ours', { state: 'ON', cases: each({
-    r: `<r ${NS}/>`, a: `<a ${NS} h='0'/>`, 'a without h': `<a ${NS}/>` }, DROP) }),
+    r: `<r ${NS}/>`, a: `<a ${NS} h='0'/>` }, DROP) }),
   row('M18', 'resuming needs an id and a count', 'XEP-0198 §5, §6; ours', { state: 'AUTH', cases: each({
     'no h': `<resume ${NS} previd='x'/>`, 'no previd': `<resume ${NS} h='0'/>`, 'h=x': resume('x', 'x'), 'h=-1': resume('x', '-1')
   }, FAILED('bad-request')) })
