@@ -194,7 +194,9 @@ function clientDoor(ground: Ground, { router, accounts, credentials, loginSecret
   return createClientDoor({
     streamSettings: values.stream, settings: values.session, sessions, stableLog: offLog, handler: router.handler, hlc, clock, metrics,
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel,
-    authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret), registrar: registrationOf(ground, credentials, hosts),
+    authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret),
+    registrar: registrationOf(ground, credentials, hosts),
+    limits: { beforeBytes: values.streamLimits.beforeAuthStanzaBytes, afterBytes: values.streamLimits.stanzaBytes, idleSeconds: undefined },
     log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',

@@ -1,6 +1,7 @@
 /** Where clients come in: glues transports to streams, streams to sessions. */
 import type { Authenticator, Tokens } from '../stream/authenticator.js'
 import type { Registrar } from '../stream/registrar.js'
+import type { ToldLimits } from '../stream/features/limits.js'
 import { c2sProfile, type Domains } from '../stream/profile.js'
 import type { StreamSettings } from '../stream/options.js'
 import { HOLD } from '../stream/open-stream.js'
@@ -19,6 +20,7 @@ export interface DoorParts extends BinderParts {
   /** The same on all nodes and after a restart. */
   readonly loginSecret: Buffer
   readonly tokens: Tokens | undefined
+  readonly limits: ToldLimits
   /** What plugins say in `<stream:features/>` after authentication, as XML that stands alone there. */
   readonly extras: () => string
   readonly log: Log

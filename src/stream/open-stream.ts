@@ -23,6 +23,14 @@ export interface StanzaConsumer {
   ended(reason: StreamClosedReason, stream: OpenStream): void
 }
 
+/** What a stream may be. */
+export type StreamState =
+  | { readonly kind: 'opening' }
+  | { readonly kind: 'negotiating' }
+  | { readonly kind: 'open'; readonly consumer: StanzaConsumer }
+  | { readonly kind: 'closing' }
+  | { readonly kind: 'closed' }
+
 /** What a client asks for with `<enable/>`. */
 export interface EnableWish {
   readonly resume: boolean

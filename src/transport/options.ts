@@ -44,10 +44,10 @@ export const doorOptions = options({
 /** Certificates. */
 export const tlsOptions = options({
   tlsCertificate: text('--tls-certificate', '',
-    'PEM file with the certificate and its chain; empty: looked for in --ssl-certs-location, else self-made.'),
+    'PEM file with certificate and chain for all domains without a file of their own; empty: see --ssl-certs-location, else self-made.'),
   tlsKey: text('--tls-key', '', 'PEM file with the private key; empty: it stands in the file of --tls-certificate.'),
   sslCertsLocation: text('--ssl-certs-location', 'certs/',
-    'Folder with PEM files, each key and chain together: <domain>.pem, or default.pem.'),
+    'Folder with PEM files, each key and chain together: <domain>.pem for a domain, default.pem for the others.'),
   tlsClientCa: text('--tls-client-ca', '',
     'PEM file with authorities whose client certificates may log in for passwords (SASL EXTERNAL); empty: none is asked for.')
 })

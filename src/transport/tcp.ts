@@ -292,6 +292,7 @@ export class TcpTransport implements Transport, Timed {
         if (!this.#deaf) this.#sink?.element(element)
         return this.#mayGoOn()
       },
+      blank: () => { if (!this.#deaf) this.#sink?.blank?.() },
       end: () => { if (!this.#deaf) this.#sink?.closed() },
       fault: (fault) => this.#fault(fault)
     }

@@ -88,6 +88,8 @@ export interface TransportSink {
   /** A stream header, WebSocket `<open/>` or BOSH session request. */
   header(header: StreamHeader): void
   element(element: RawElement): void
+  /** White space between elements, where the transport has such a thing. */
+  blank?(): void
   /** The peer closed its stream in the protocol's way. */
   closed(): void
   fault(fault: XmlFault): void

@@ -24,7 +24,7 @@ const MATERIAL: Material = {
 }
 
 export const PROPERTIES: Target = {
-  name: 'configuration', variable: 'CONFIG_FUZZ_CASES', short: 2_000, long: 100_000,
+  name: 'configuration', variable: 'CONFIG_FUZZ_CASES', short: 400, long: 20_000,
   make: (random: Random) => mutant(random.pick(MATERIAL.pool), MATERIAL, random),
   check(bytes) {
     asJavaReads(decodeProperties(bytes))

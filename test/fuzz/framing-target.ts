@@ -77,7 +77,7 @@ export const BODY: Target = {
     const wrapped = opinion.root?.name === 'body' && opinion.root.ns === 'http://jabber.org/protocol/httpbind'
     if (body instanceof XmlFault) {
       const own = body.condition === 'bad-format' || body.condition === 'invalid-namespace'
-      if (!(own && !wrapped)) agree(body, opinion)
+      if (!own || (wrapped && !opinion.blanks)) agree(body, opinion)
       return false
     }
     if (!wrapped && !opinion.blanks) throw new Error('we took what is no body')

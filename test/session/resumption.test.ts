@@ -348,7 +348,13 @@ describe('what a client is sent', () => {
 
   test('the log hears of opening, writing, trimming; nobody waits for "off"', async () => {
     const records: string[] = []
-    const rig = await rigOf({ stableLog: { append: ({ type }: { type: string }) => records.push(type) > 0 } as unknown as StableLog })
+    const log: StableLog = {
+      append({ type }) {
+        records.push(type)
+        return true
+      }
+    }
+    const rig = await rigOf({ stableLog: log })
     const { wire } = await managed(rig)
     send(rig, '1')
     wire.says(answer(1) + ASK)
