@@ -1,10 +1,11 @@
-/** D: the database, the clock and the machine fail under two nodes. What was acknowledged stands; who is online goes on; nobody is fenced. */
+/** D: the database, the clock and the machine fail under two nodes. Who is online goes on; nobody is fenced. */
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
+import type { Element } from 'ltx'
 import { openDatabase, type Database } from '../../src/storage/database.js'
 import { freshDatabase } from '../databases.js'
 import { TestClient } from '../support/client.js'
-import { clusterPage, say } from '../support/fault-cast.js'
+import { clusterPage, mesh, say } from '../support/fault-cast.js'
 import { Forwarder } from '../support/forwarder.js'
 import { SqlDoor } from '../support/rows.js'
 import { silentLog } from '../support/silent-log.js'
@@ -52,8 +53,7 @@ async function chat(stage: Stage, text: string): Promise<void> {
 
 const ROSTER = 'jabber:iq:roster'
 const rosterSet = (jid: string): string => `<query xmlns='${ROSTER}'><item jid='${jid}'/></query>`
-const conditionsOf = (answer: { getChild(name: string): { attrs: Record<string, unknown>, getChildElements(): { name: string }[] } | undefined }):
-readonly unknown[] => {
+const conditionsOf = (answer: Element): readonly unknown[] => {
   const error = answer.getChild('error')
   return [error?.attrs['type'], error?.getChildElements()[0]?.name]
 }
@@ -77,6 +77,7 @@ describe('the database', () => {
     name = /\/([^/?]+)\?/.exec(fresh.jdbc)?.[1] ?? ''
     way = await Forwarder.open(Number(/:(\d+)\//.exec(fresh.jdbc)?.[1]))
     stage = await Stage.set({ database: { ...fresh, jdbc: fresh.jdbc.replace(/:\d+\//, `:${way.port}/`) }, accounts: ['alice', 'away'] })
+    await mesh(stage.cluster.nodes)
     sql = new SqlDoor(fresh)
     holder = openDatabase(fresh.settings, silentLog)
   }, 90_000)
@@ -258,6 +259,7 @@ describe('the clock and the machine', () => {
 
   beforeAll(async () => {
     stage = await Stage.set({ env: { ...levers.env, TZ: 'Pacific/Kiritimati' }, accounts: ['alice', 'away'] })
+    await mesh(stage.cluster.nodes)
     alice = await stage.cluster.login(0, 'alice', { domain: DOMAIN })
   }, 60_000)
   afterAll(async () => {

@@ -8,7 +8,7 @@ import { ask, authenticate, bindAndShow, enable, framed, greet, NS_SM, Stage, ty
 import { Tally } from './tally.js'
 import { openWire, type Wire } from './wire.js'
 
-const MANAGED: readonly Form[] = ['tcp', 'starttls', 'tls', 'websocket']
+const MANAGED: readonly Form[] = ['tcp', 'tls', 'websocket']
 const STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 const tally = new Tally('resuming')
 let stage: Stage

@@ -199,8 +199,9 @@ describe('the name', () => {
 })
 
 describe('a node that starts all the same', () => {
-  const warned = (id: string, sentence: string, lines: () => Promise<readonly string[]>, check: (node: NodeProcess) => Promise<void>): void => {
-    tally.test(`${id} ${sentence}`, 'start', async () => {
+  type Check = (node: NodeProcess) => Promise<void>
+  const warned = (name: string, lines: () => Promise<readonly string[]>, check: Check): void => {
+    tally.test(name, 'start', async () => {
       const node = await planned(await lines())
       try {
         await node.start()
@@ -216,19 +217,19 @@ describe('a node that starts all the same', () => {
     return [`--tls-certificate=${file(`${name}.pem`, certificate)}`, `--tls-key=${join(dir, `${name}.key`)}`]
   }
 
-  warned('C07', 'a key that others can read: a warning that names it', () => pair('open', 0o644), (node) => {
+  warned('C07 a key that others can read: a warning that names it', () => pair('open', 0o644), (node) => {
     expect(node.events('tls.key-readable-by-others')).toMatchObject([{ level: 'warn', file: join(dir, 'open.key') }])
     return Promise.resolve()
   })
 
-  warned('C06', 'a certificate that has expired: an error, and health says so', () => pair('old', 0o600, 10, Date.now() - 20 * 86_400_000),
+  warned('C06 a certificate that has expired: an error, and health says so', () => pair('old', 0o600, 10, Date.now() - 20 * 86_400_000),
     async (node) => {
     expect(node.lines.filter((line) => String(line['event']).startsWith('tls.') && line['level'] === 'error')).toHaveLength(1)
     const { health } = await node.admin('/cluster') as { health: { state: string } }
     expect(health.state).toBe('degraded')
   })
 
-  warned('C14', 'SIGHUP with a broken file: what was read stays, said once as an error', () => pair('kept', 0o600), async (node) => {
+  warned('C14 SIGHUP with a broken file: what was read stays, said once as an error', () => pair('kept', 0o600), async (node) => {
     const before = await serialOf(node)
     writeFileSync(join(dir, 'kept.pem'), 'broken', { mode: 0o600 })
     node.signal('SIGHUP')
@@ -237,7 +238,7 @@ describe('a node that starts all the same', () => {
     expect(await serialOf(node)).toBe(before)
   })
 
-  warned('C16', 'an option of Tigase that is not here: one warning that says what to use', () =>
+  warned('C16 an option of Tigase that is not here: one warning that says what to use', () =>
     Promise.resolve(['--cross-domain-policy-file=x']), (node) => {
     const warnings = node.events('config.warning').filter((line) => JSON.stringify(line).includes('cross-domain-policy-file'))
     expect(warnings).toMatchObject([{ level: 'warn', warning: expect.stringContaining('--http-origins') as unknown }])

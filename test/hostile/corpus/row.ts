@@ -5,6 +5,8 @@
 export type Form = 'tcp' | 'starttls' | 'tls' | 'websocket' | 'bosh'
 
 export const FORMS: readonly Form[] = ['tcp', 'starttls', 'tls', 'websocket', 'bosh']
+/** Of stanzas, which no longer know how TLS began: one way of TLS is enough. */
+export const STANZA_FORMS: readonly Form[] = ['tcp', 'tls', 'websocket', 'bosh']
 /** Byte streams: one parser state, whatever is around the socket. */
 export const STREAMS: readonly Form[] = ['tcp', 'starttls', 'tls']
 /** Streams that TLS protects. */

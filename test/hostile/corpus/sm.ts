@@ -3,7 +3,7 @@ import { DROP, FAILED, SE, XML, type Case, type Expect, type Form, type Row, typ
 
 const NS = "xmlns='urn:xmpp:sm:3'"
 /** BOSH has acknowledgements of its own. */
-const MANAGED: readonly Form[] = ['tcp', 'starttls', 'tls', 'websocket']
+const MANAGED: readonly Form[] = ['tcp', 'tls', 'websocket']
 
 const each = (sends: Readonly<Record<string, string>>, expect: Expect, more: Partial<Case> = {}): readonly Case[] =>
   Object.entries(sends).map(([what, send]) => ({ what, send, expect, ...more }))
