@@ -18,7 +18,8 @@ const RFCS = [
   [5802, 'SCRAM', 'SHA-1, with channel binding'], [7677, 'SCRAM-SHA-256', 'and SHA-512 likewise'],
   [4505, 'Anonymous SASL', 'where --virt-hosts says :anon'],
   [5929, 'Channel Bindings for TLS', 'tls-server-end-point'],
-  [9266, 'Channel Bindings for TLS 1.3', 'tls-exporter, with TLS 1.3'], [4013, 'SASLprep', ''], [8264, 'PRECIS Framework', ''], [8265, 'PRECIS: Usernames and Passwords', '']
+  [9266, 'Channel Bindings for TLS 1.3', 'tls-exporter, with TLS 1.3'], [4013, 'SASLprep', ''],
+  [8264, 'PRECIS Framework', ''], [8265, 'PRECIS: Usernames and Passwords', '']
 ]
 const XEPS_OF_ROOMS = [
   { number: 82, version: '1.1.1', title: 'XMPP Date and Time Profiles', room: 'xmpp' },

@@ -11,6 +11,8 @@ import type { StreamError } from '../xmpp/errors.js'
 export interface StanzaConsumer {
   /** `<message/>`, `<presence/>` or `<iq/>` in `jabber:client`. Throws `StreamError` to end the stream. */
   stanza(element: RawElement): void
+  /** Nothing has come for long: ask the peer for a sign of life. */
+  probe(): void
   /** `<r/>` (XEP-0198 §4). */
   asked(): void
   /** `<a/>`: the peer has handled so many, modulo 2^32. Throws `StreamError` to end the stream. */

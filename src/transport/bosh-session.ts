@@ -82,7 +82,7 @@ export class BoshSession implements Transport, Timed, Flushable {
   constructor(room: TransportRoom, terms: BoshTerms, parts: BoshSessionParts) {
     this.#room = room
     this.terms = terms
-    this.peer = { ...parts.origin, canStartTls: false }
+    this.peer = { ...parts.origin, canStartTls: false, heardAt: () => this.#lastNewAt }
     this.#ticket = parts.ticket
     this.#onGone = parts.onGone
     this.#window = new RidWindow(terms.firstRid, terms.requests)

@@ -149,7 +149,7 @@ const DOMAINS = new Set(['im.test', 'other.test'])
 
 export const SETTINGS: StreamSettings = {
   vhostTlsRequired: true, saslPlain: true, saslBindings: BINDING_TYPES, saslPlainWithoutTls: false,
-  authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
+  idleSeconds: 360, authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
 }
 
 export interface RigOptions {
