@@ -38,7 +38,10 @@ async function prepare(text: string, { stage, hostile }: Pick<Scene, 'stage' | '
   const { wire } = hostile
   wire.send(bytesOf(text, { stage, hostile }))
   // An answer of its own may come after that to a later ping, which asks no database.
-  if (text.startsWith('<iq')) await wire.inbox.next((e) => e.is('iq') && e.attrs['id'] === 'x', 'an answer')
+  if (text.startsWith('<iq')) {
+    const answer = await wire.inbox.next((e) => e.is('iq') && e.attrs['id'] === 'x', 'an answer')
+    expect(answer.attrs['type']).toBe('result')
+  }
   await roundTrip(wire)
   expect(wire.inbox.elements.splice(0).filter((e) => e.attrs['type'] === 'error').map(String)).toEqual([])
 }
