@@ -50,7 +50,8 @@ function stanza(random: Random): Stanza {
 }
 
 const envelope = (random: Random): Envelope => ({
-  key: key(random), again: random.pick([true, false]), hlc: hlc(random), view: number(random), addressees: random.list(4, () => addressee(random)), stanza: stanza(random),
+  key: key(random), again: random.pick([true, false]), hlc: hlc(random), view: number(random), addressees: random.list(4, () =>
+    addressee(random)), stanza: stanza(random),
   state: random.once(2), readdress: random.once(2)
 })
 
