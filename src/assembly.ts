@@ -27,6 +27,7 @@ import type { Clock } from './telemetry/clock.js'
 import type { Health } from './telemetry/health.js'
 import type { Metrics } from './telemetry/metrics.js'
 import type { Logs } from './telemetry/pino-log.js'
+import { Strain, systemProbes } from './telemetry/strain.js'
 import { Certificates } from './transport/certificates.js'
 import { ClientDoors } from './transport/doors.js'
 import { Networks } from './transport/networks.js'
@@ -161,12 +162,15 @@ function clientDoors(ground: Ground, { accept, strategy, router, hosts, certific
   const log = logs.room('transport')
   const domains = hosts.map(({ domain }) => domain)
   metrics.sessions.from(() => sessions.size)
+  const strain = new Strain(values.strain, clock, systemProbes())
+  health.watch('load', () => strain.problems())
+  metrics.overload.from(() => strain.readings())
   metrics.detached.from(() => sessions.count().detached)
   metrics.unacked.from(() => sessions.count().unacked)
   const doors: ClientDoors = new ClientDoors({
     doors: values.doors, addressLimits: values.addressLimits, httpLimits: values.httpLimits,
     streamLimits: { ...values.streamLimits, slowMs: values.streamLimits.slowMs + SLOW_GRACE_MS },
-    clock, log, nodeName: mesh.self.name, contextOf: (name) => certificates.contextOf(name),
+    clock, log, strain, nodeName: mesh.self.name, contextOf: (name) => certificates.contextOf(name),
     requestCert: values.tls.tlsClientCa !== '', refused: metrics.connectionsRefused, accept,
     serves: (domain) => domains.includes(domain),
     forward: (node, request) => (mesh.view().some((other) => other.name === node) ? mesh.boshTo(node, request) : undefined),
@@ -193,8 +197,10 @@ function clientDoor(ground: Ground, { router, accounts, credentials, loginSecret
   const served = new Set(hosts.map(({ domain }) => domain))
   return createClientDoor({
     streamSettings: values.stream, settings: values.session, sessions, stableLog: offLog, handler: router.handler, hlc, clock, metrics,
-    slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel,
-    authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret), registrar: registrationOf(ground, credentials, hosts),
+    slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel, strain: doors.room.strain,
+    authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret),
+    registrar: registrationOf(ground, credentials, hosts),
+    limits: { beforeBytes: values.streamLimits.beforeAuthStanzaBytes, afterBytes: values.streamLimits.stanzaBytes, idleSeconds: undefined },
     log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',

@@ -7,6 +7,7 @@ import type { Section } from './config/generate.js'
 import { allGroups, readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
 import { sessionOptions } from './session/options.js'
 import { streamOptions } from './stream/options.js'
+import { strainOptions } from './telemetry/strain.js'
 import { addressLimitOptions, doorOptions, httpLimitOptions, streamLimitOptions, tlsOptions } from './transport/options.js'
 
 /** In the order of the manual. */
@@ -18,6 +19,7 @@ export const GROUPS = {
   session: sessionOptions,
   streamLimits: streamLimitOptions,
   addressLimits: addressLimitOptions,
+  strain: strainOptions,
   httpLimits: httpLimitOptions
 }
 
@@ -31,6 +33,7 @@ const TITLES: Readonly<Record<keyof ReturnType<typeof allGroups<typeof GROUPS>>,
   session: 'Sessions',
   streamLimits: 'Limits of one connection',
   addressLimits: 'Limits of all connections',
+  strain: 'Overload',
   httpLimits: 'HTTP, WebSocket and BOSH'
 }
 

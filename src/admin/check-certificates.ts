@@ -2,7 +2,7 @@
 import type { Log } from '../telemetry/log.js'
 import type { Certificate, CertificatePlace } from '../transport/certificate.js'
 import {
-  CertificateError, certificateInFolder, DAY_MS, namedCertificate, NONE_YET, selfMade, tlsName, unnamed
+  authorities, CertificateError, certificateInFolder, DAY_MS, namedCertificate, NONE_YET, selfMade, tlsName, unnamed
 } from '../transport/certificate.js'
 import type { TlsSettings } from '../transport/options.js'
 import { findings, type Finding } from './finding.js'
@@ -23,7 +23,8 @@ export async function checkCertificates(tls: TlsSettings, domains: readonly stri
     const [, verdict, text = ''] = /^(\w+) ([\s\S]*)$/.exec(key) ?? []
     return { verdict: verdict as Finding['verdict'], of: 'certificate', text: `${those.join(', ')}: ${text}` }
   })
-  return [...lines, ...[...readable].map((file) => warn(`other users of this machine can read the key in ${file}: chmod 600`))]
+  const clientCa = await authorities(tls.tlsClientCa).then(() => [], (error: unknown) => [refused(error)])
+  return [...lines, ...clientCa, ...[...readable].map((file) => warn(`other users of this machine can read the key in ${file}: chmod 600`))]
 }
 
 async function forDomain(tls: TlsSettings, domain: string, place: CertificatePlace): Promise<Finding> {
@@ -32,9 +33,13 @@ async function forDomain(tls: TlsSettings, domain: string, place: CertificatePla
       ?? await certificateInFolder(tls, 'default', place) ?? await selfMade(place)
     return judged(own, domain, place.now)
   } catch (error) {
-    if (!(error instanceof CertificateError)) throw error
-    return error.message.endsWith(NONE_YET) ? warn(error.message) : fail(error.message)
+    return refused(error)
   }
+}
+
+function refused(error: unknown): Finding {
+  if (!(error instanceof CertificateError)) throw error
+  return error.message.endsWith(NONE_YET) ? warn(error.message) : fail(error.message)
 }
 
 function judged(certificate: Certificate, domain: string, now: number): Finding {

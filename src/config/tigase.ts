@@ -73,7 +73,7 @@ export const GLOBALS: Readonly<Record<string, Rule>> = {
   '--ssl-container-class': ignored(JAVA, /SSLContextContainer$/),
   '--ssl-def-cert-domain': ignored('name the file of the certificate that is used by default default.pem', /^default$/i),
   '--tls-enabled-protocols': ignored('TLS 1.2 and 1.3 are spoken', /^(TLSv1\.[23],?)+$/),
-  '--tls-enabled-ciphers': ignored('the cipher suites are those that Node.js takes for safe'),
+  '--tls-enabled-ciphers': ignored('the cipher suites are those of RFC 9325'),
   '--tls-jdk-nss-bug-workaround-active': ignored('there is no Java here', OFF),
   '--hardened-mode': { to: '--vhost-tls-required', value: (t) => (OFF.test(t) || t === 'relaxed' ? undefined : 'true') },
   '--s2s-secret': ignored(NO_S2S), '--s2s-skip-tls-hostnames': ignored(NO_S2S),

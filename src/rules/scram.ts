@@ -125,8 +125,10 @@ export interface Channel {
   readonly offerHash: string
 }
 
+const UNBOUND: Channel = { data: Buffer.alloc(0), offerHash: '' }
+
 /** @param serverNonce printable ASCII without commas, new for each exchange */
-export function challenge(first: ClientFirst, keys: ScramKeys, serverNonce: string, channel: Channel): Challenge {
+export function challenge(first: ClientFirst, keys: ScramKeys, serverNonce: string, channel = UNBOUND): Challenge {
   const nonce = first.nonce + serverNonce
   const bound = Buffer.concat([Buffer.from(first.gs2Header), channel.data])
   const told = channel.offerHash === '' ? '' : `,h=${channel.offerHash}`
@@ -143,7 +145,7 @@ export function finish({ keys, first, nonce, bound, message }: Challenge, final:
     throw new ScramFault('malformed-request', 'not a client-final-message')
   }
   if (!sameBytes(Buffer.from(binding, 'base64'), bound)) throw new ScramFault('not-authorized', 'another channel binding')
-  if (sent !== nonce) throw new ScramFault('not-authorized', 'another nonce')
+  if (sent === undefined || !sameBytes(Buffer.from(sent), Buffer.from(nonce))) throw new ScramFault('not-authorized', 'another nonce')
   const signed = `${first.bare},${message},${unproved}`
   if (!provesKey(keys, signed, Buffer.from(proof, 'base64'))) throw new ScramFault('not-authorized', 'a wrong proof')
   return `v=${hmac(keys.hash, keys.serverKey, signed).toString('base64')}`
@@ -166,11 +168,13 @@ const deriveBits = promisify(pbkdf2)
 /** Keys of a prepared password, off the event loop. */
 export async function deriveKeys(password: string, hash: ScramHash, salt: Buffer, iterations = ITERATIONS): Promise<ScramKeys> {
   const salted = await deriveBits(password, salt, iterations, HASH_BYTES[hash], NODE_HASH[hash])
-  return {
-    hash, salt, iterations,
-    storedKey: digest(hash, hmac(hash, salted, 'Client Key')),
-    serverKey: hmac(hash, salted, 'Server Key')
-  }
+  return keysOfSalted({ hash, salt, iterations }, salted)
+}
+
+/** RFC 5802 §3, from the SaltedPassword, which has as many bytes as `hash` gives. */
+export function keysOfSalted(salting: Pick<ScramKeys, 'hash' | 'salt' | 'iterations'>, salted: Buffer): ScramKeys {
+  const { hash } = salting
+  return { ...salting, storedKey: digest(hash, hmac(hash, salted, 'Client Key')), serverKey: hmac(hash, salted, 'Server Key') }
 }
 
 /** One set of keys for each hash, one after the other: a password being set takes one thread, not all. */
@@ -197,7 +201,7 @@ export function inventedKeys(secret: Buffer, username: string, hash: ScramHash, 
 }
 
 const NODE_HASH: Readonly<Record<ScramHash, string>> = { 'SHA-1': 'sha1', 'SHA-256': 'sha256', 'SHA-512': 'sha512' }
-const HASH_BYTES: Readonly<Record<ScramHash, number>> = { 'SHA-1': 20, 'SHA-256': 32, 'SHA-512': 64 }
+export const HASH_BYTES: Readonly<Record<ScramHash, number>> = { 'SHA-1': 20, 'SHA-256': 32, 'SHA-512': 64 }
 
 const hmac = (hash: ScramHash, key: Buffer, data: string): Buffer => createHmac(NODE_HASH[hash], key).update(data).digest()
 const digest = (hash: ScramHash, data: Buffer): Buffer => createHash(NODE_HASH[hash]).update(data).digest()

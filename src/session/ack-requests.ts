@@ -18,6 +18,8 @@ export interface Asked {
   /** @param idle nothing was written for a while */
   ask(idle: boolean): void
   lost(): void
+  /** When anything came from it last, monotonic milliseconds. */
+  heardAt(): number
 }
 
 export class AckRequests implements Timed {
@@ -57,8 +59,11 @@ export class AckRequests implements Timed {
   check(now: number): number {
     if (now < this.#dueAt) return this.#dueAt
     this.#dueAt = Infinity
-    if (this.#asked) this.#client.lost()
-    else this.#ask(now, true)
+    // What it says may stand behind much that it has sent and that is read only so fast.
+    const answerBy = this.#client.heardAt() + this.#bounds.answerMs
+    if (!this.#asked) this.#ask(now, true)
+    else if (now < answerBy) this.#dueAt = answerBy
+    else this.#client.lost()
     return this.#dueAt
   }
 

@@ -2,6 +2,7 @@
  * The session of one client: a bound device that outlives its stream when stream management may resume it (XEP-0198). Owns
  * JID, presence, priority, slots, and which stream it has, if any; what comes in and what goes out have files of their own.
  */
+import { NS_SM } from '../stream/namespaces.js'
 import { HOLD, type Enabled, type EnableWish, type OpenStream, type StanzaConsumer } from '../stream/open-stream.js'
 import type { Timed } from '../stream/deadlines.js'
 import type { Resumed, ResumeWish } from '../stream/features/bind.js'
@@ -17,6 +18,7 @@ import { Incoming, type IncomingParts } from './incoming.js'
 import { Outgoing, type OutgoingOwner, type OutgoingParts } from './outgoing.js'
 import type { Resumptions } from './resumptions.js'
 import type { LocalSession } from './sessions.js'
+import { pingTo } from './silence.js'
 import type { Slot } from './slot.js'
 import type { OriginKey } from './stable-log.js'
 import type { Fork } from './unacked.js'
@@ -222,6 +224,11 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
 
   silent(): void {
     this.#stream?.abort('timeout')
+  }
+
+  probe(): void {
+    if (this.#managed) this.#stream?.send(`<r xmlns='${NS_SM}'/>`)
+    else void this.deliver(pingTo(this.jid), this.jid)
   }
 
   #swap(stream: OpenStream): OpenStream | undefined {

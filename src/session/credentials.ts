@@ -79,6 +79,20 @@ export class Credentials implements Authenticator {
     return identityOf(account)
   }
 
+  get iterations(): number {
+    return this.#parts.iterations
+  }
+
+  async weakHashes({ jid }: Identity): Promise<readonly ScramHash[]> {
+    const keys = (await this.inTime(this.#parts.accounts.find(jid)))?.keys ?? []
+    return this.hashes.filter((hash) => !keys.some((known) => known.hash === hash && known.iterations >= this.iterations))
+  }
+
+  async addKeys(identity: Identity, keys: ScramKeys): Promise<void> {
+    await this.inTime(this.#parts.accounts.addKeys(identity, keys))
+    this.#parts.log.info({ account: identity.jid.toString(), hash: keys.hash }, 'auth.upgraded')
+  }
+
   admitsGuests(domain: string): boolean {
     return this.#parts.admitsGuests?.(domain) ?? false
   }

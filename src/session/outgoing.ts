@@ -98,7 +98,7 @@ export class Outgoing {
     const { clock, deadlines, queue } = this.#parts
     this.#queue = new Unacked(start)
     this.#resumable = resumable
-    const client = { ask: (idle: boolean) => this.#ask(idle), lost: () => this.#owner.silent() }
+    const client = { ask: (idle: boolean) => this.#ask(idle), lost: () => this.#owner.silent(), heardAt: () => this.#stream?.peer.heardAt?.() ?? -Infinity }
     this.#requests = new AckRequests(client, queue, { clock, deadlines })
     for (const entry of this.#takeHeld()) void this.#keep(this.#queue, entry)
   }

@@ -45,6 +45,12 @@ export interface Authenticator {
   scram(username: string, domain: string, hash: ScramHash): Promise<ScramSecret>
   /** Takes the same work and time for a wrong password and for a name that nobody has. */
   plain(username: string, domain: string, password: string): Promise<Identity>
+  /** Rounds of hashing for new keys. */
+  readonly iterations: number
+  /** Hashes for which the account has no keys, or keys of fewer rounds than new ones get. */
+  weakHashes(identity: Identity): Promise<readonly ScramHash[]>
+  /** In the place of those of the same hash. */
+  addKeys(identity: Identity, keys: ScramKeys): Promise<void>
   /** Somebody else has proved who the peer is (a certificate): is there such an account, and may it log in? */
   external(jid: Jid): Promise<Identity>
   /** Whether people without an account may log in to `domain` (RFC 4505). */

@@ -11,6 +11,8 @@ import type { StreamError } from '../xmpp/errors.js'
 export interface StanzaConsumer {
   /** `<message/>`, `<presence/>` or `<iq/>` in `jabber:client`. Throws `StreamError` to end the stream. */
   stanza(element: RawElement): void
+  /** Nothing has come for long: ask the peer for a sign of life. */
+  probe(): void
   /** `<r/>` (XEP-0198 §4). */
   asked(): void
   /** `<a/>`: the peer has handled so many, modulo 2^32. Throws `StreamError` to end the stream. */
@@ -22,6 +24,14 @@ export interface StanzaConsumer {
   /** Nothing follows on `stream` and nothing can be written. Called once for each stream that the consumer has had. */
   ended(reason: StreamClosedReason, stream: OpenStream): void
 }
+
+/** What a stream may be. */
+export type StreamState =
+  | { readonly kind: 'opening' }
+  | { readonly kind: 'negotiating' }
+  | { readonly kind: 'open'; readonly consumer: StanzaConsumer }
+  | { readonly kind: 'closing' }
+  | { readonly kind: 'closed' }
 
 /** What a client asks for with `<enable/>`. */
 export interface EnableWish {

@@ -28,6 +28,8 @@ export const streamOptions = options({
     'A stream that has not logged in after this time since the connection is closed.'),
   bindSeconds: seconds('--c2s-bind-timeout', 15, 1, 600,
     'A stream that has logged in and not bound a resource after this time is closed.'),
+  idleSeconds: seconds('--idle-seconds', 360, 10, 86_400,
+    'A client over TCP that says nothing for so long is asked for a sign of life; a minute later it is gone.'),
   saslTries: integer('--sasl-tries', 5, 2, 5,
     'Failed logins that a stream may have; the next one closes it (RFC 6120 §6.4.5 allows 2 to 5).'),
   saslDelayMs: milliseconds('--sasl-failure-delay', 200, 0, 10_000,

@@ -7,6 +7,7 @@ import { advertised } from './features/advertised.js'
 import { bind, type Binder } from './features/bind.js'
 import type { LoginRules } from './features/exchange.js'
 import type { Feature } from './features/feature.js'
+import { limits, type ToldLimits } from './features/limits.js'
 import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
 import { sasl2 } from './features/sasl2.js'
@@ -47,6 +48,8 @@ export interface C2sParts {
   readonly loginSecret: Buffer
   /** `undefined`: nobody gets any. */
   readonly tokens: Tokens | undefined
+  /** What the transports take. */
+  readonly limits: ToldLimits
   /** What plugins say after authentication: XML that stands alone inside `<stream:features/>`. */
   readonly extras: () => string
 }
@@ -71,6 +74,7 @@ export function c2sProfile(parts: C2sParts): Profile {
       bind(binder),
       streamManagement(binder),
       legacySession,
+      limits(parts.limits, tlsRequired),
       advertised('extras', extras)
     ]
   }

@@ -19,17 +19,10 @@ import {
 import { isAcknowledging } from './features/sm.js'
 import { judgeHeader, type HeaderVerdict } from './header.js'
 import { NS_CLIENT, NS_ERRORS, NS_SM } from './namespaces.js'
-import { HOLD, type Hold, type OpenStream, type StanzaConsumer } from './open-stream.js'
+import { HOLD, type Hold, type OpenStream, type StanzaConsumer, type StreamState } from './open-stream.js'
 import type { Profile } from './profile.js'
 import { featuresText, streamErrorText } from './text.js'
 import { isStanza, PeerError, refuseUnexpected } from './unexpected.js'
-
-export type StreamState =
-  | { readonly kind: 'opening' }
-  | { readonly kind: 'negotiating' }
-  | { readonly kind: 'open'; readonly consumer: StanzaConsumer }
-  | { readonly kind: 'closing' }
-  | { readonly kind: 'closed' }
 
 export interface StreamParts {
   readonly profile: Profile
@@ -88,10 +81,6 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   start(): void {
     this.#deadlines.look(this, this.#deadline)
     this.#transport.attach(this)
-  }
-
-  get state(): StreamState['kind'] {
-    return this.#state.kind
   }
 
   get flags(): Flags {
@@ -189,6 +178,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     }
   }
 
+  blank(): void {
+    if (this.#alone !== undefined) this.#fail(new StreamError('policy-violation', 'White space during a login'))     // XEP-0388 §2.4
+  }
+
   closed(): void {
     if (this.alive) this.close(undefined, 'client-closed')              // RFC 6120 §4.4
   }
@@ -199,7 +192,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   drained(): void {
-    if (this.#state.kind === 'open') this.#state.consumer.drained()
+    this.consumer?.drained()
   }
 
   gone(error: Error | undefined): void {
@@ -326,19 +319,13 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   #open(element: RawElement, consumer: StanzaConsumer): void {
     try {
       if (element.ns === NS_SM && isAcknowledging(element, consumer)) return
-      if (element.ns !== NS_CLIENT || !isStanza(element.name) || this.#isClaimedIq(element)) {
-        this.#negotiate(element)
-        return
-      }
+      const isClaimed = element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
+      if (isClaimed || element.ns !== NS_CLIENT || !isStanza(element.name)) return this.#negotiate(element)
       this.#received++
       consumer.stanza(element)
     } catch (error) {
       this.#fail(error)
     }
-  }
-
-  #isClaimedIq(element: RawElement): boolean {
-    return element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
   }
 
   // A new header is expected (§4.3.3): after TLS and after SASL.

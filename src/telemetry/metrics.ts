@@ -59,6 +59,7 @@ export interface Metrics {
   readonly sessions: Reading
   readonly logDropped: Reading
   readonly certificateDays: Readings
+  readonly overload: Readings
   /** Of these, without a connection; and stanzas that clients have not acknowledged. */
   readonly detached: Reading
   readonly unacked: Reading
@@ -190,8 +191,8 @@ export function createMetrics(): Metrics {
 
 const [IN, OUT] = [{ direction: 'in' }, { direction: 'out' }]
 
-type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'certificateDays'
-  | 'detached' | 'unacked' | 'resumes'
+type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'detached'
+  | 'unacked' | 'resumes' | 'certificateDays' | 'overload'
 
 function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
   return {
@@ -202,6 +203,7 @@ function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
     connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),
     sessions: m.reading('starling_sessions', 'Bound devices on this node'),
     certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain'),
+    overload: m.readings('starling_overload', 'Is 1 while no new connections are taken because of it', 'why'),
     detached: m.reading('starling_sessions_detached', 'Devices that wait for their client to come back'),
     unacked: m.reading('starling_stanzas_unacked', 'Stanzas that clients have not acknowledged'),
     resumes: m.tally(['starling_resumes_total', 'Tries to resume a session'], 'outcome', RESUME_OUTCOME)

@@ -2,7 +2,7 @@
  * Whether this node is near its end: its event loop late, its heap or its descriptors almost used up. Then the doors stop
  * taking new connections, so that the ones it has go on. Owns the last reading of each probe and what follows from it.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { integer, milliseconds, options, type Values } from '../config/option.js'
@@ -159,7 +159,8 @@ function openFilesMax(): number | undefined {
   }
 }
 
-/** Linux 6.2 and later count them in the size of the folder; older ones say 0, and counting one by one is not worth it. */
+/** Linux 6.2 and later count them in the size of the folder; with older ones the names are counted. */
 function openFiles(): number {
-  return statSync('/proc/self/fd').size
+  const { size } = statSync('/proc/self/fd')
+  return size > 0 ? size : readdirSync('/proc/self/fd').length
 }

@@ -139,7 +139,7 @@ export class BoshSessions {
       this.#sayBad(post.address, BAD_ATTRIBUTES)
       return terminated('bad-request', attrs['ver'] === undefined)
     }
-    const refusal = this.#refusal(attrs)
+    const refusal = this.#refusal(attrs, post.address)
     if (refusal !== undefined) return refusal
     const made: { session?: BoshSession } = {}
     const admission = addresses.admit(post.address, { evict: () => made.session?.destroy(), paid: context.paid })
@@ -161,7 +161,13 @@ export class BoshSessions {
   }
 
   /** XEP-0124 §17.2. */
-  #refusal({ to = '' }: Attributes): BoshAnswer | undefined {
+  #refusal({ to = '' }: Attributes, address: string): BoshAnswer | undefined {
+    const { strain, refused, log } = this.#parts.room
+    if (strain?.strained === true) {
+      refused.add('overloaded')
+      log.info({ reason: 'overloaded', ip: address }, 'connection.refused')
+      return plainAnswer(503)
+    }
     if (!this.#accepting || this.#sessions.size >= this.#parts.limits.boshSessions) return terminated('system-shutdown')
     if (to === '') return terminated('improper-addressing')
     return this.#parts.serves(to) ? undefined : terminated('host-unknown')

@@ -5,8 +5,10 @@
 import type { XmlLimits } from '../xml/raw.js'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import type { Strain } from '../telemetry/strain.js'
 import type { StreamLimitSettings } from './options.js'
 import type { TlsFacts } from './transport.js'
+import { PendingTotal } from './pending.js'
 import type { QueueBounds } from './write-queue.js'
 import type { TurnEnd } from './turn-end.js'
 import type { Wheel } from './wheel.js'
@@ -48,13 +50,15 @@ const PRESENCES_BURST = 50
 /** A client that asks for all that it needs when it starts. */
 const IQS_BURST = 100
 
-export function boundsOf(settings: StreamLimitSettings): Bounds {
+/** @param now monotonic milliseconds */
+export function boundsOf(settings: StreamLimitSettings, now: () => number = () => performance.now()): Bounds {
   const fixed = { attributes: ATTRIBUTES, namespaces: NAMESPACES, nameBytes: NAME_BYTES }
   const { beforeAuthStanzaBytes, beforeAuthElements, beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs } = settings
   return {
     before: { ...fixed, stanzaBytes: beforeAuthStanzaBytes, elements: beforeAuthElements, depth: DEPTH_BEFORE },
     after: { ...fixed, stanzaBytes: settings.stanzaBytes, elements: settings.stanzaElements, depth: settings.stanzaDepth },
-    beforeBytes: beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs, rates: ratesOf(settings)
+    beforeBytes: beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs, rates: ratesOf(settings),
+    total: new PendingTotal(settings.pendingTotalMax, now)
   }
 }
 
@@ -68,12 +72,16 @@ function ratesOf(settings: StreamLimitSettings): RateBounds {
 /** Gone this long after `end()`, whatever the peer does. */
 export const END_MS = 5_000
 
+export type Admittance = Pick<Strain, 'strained' | 'relief'>
+
 export interface TransportRoom {
   readonly wheel: Wheel
   readonly turn: TurnEnd
   readonly bounds: Bounds
   readonly log: Log
   readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
+  /** While the node is strained no new client comes in. */
+  readonly strain?: Admittance
 }
 
 /** A connection's place in the counts per address. */

@@ -105,7 +105,7 @@ export async function certificateInFolder(settings: TlsSettings, name: string, p
   return await exists(file) ? checked(await pairFrom(file, file, place.log), file, place) : undefined
 }
 
-async function authorities(file: string): Promise<string | undefined> {
+export async function authorities(file: string): Promise<string | undefined> {
   if (file === '') return undefined
   const found = (await textOf(file)).match(BLOCK)
   if (found === null) throw new CertificateError(file, 'no PEM certificate in it')

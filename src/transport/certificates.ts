@@ -40,6 +40,8 @@ interface Served {
   readonly fallback: SecureContext
 }
 
+/** RFC 1034 §3.1; a stream's `to` may be anything. */
+const NAME_MAX = 253
 /** Files are looked at so often; a change must look the same twice, so a file half written is left alone. */
 const LOOK_MS = 2_000
 /** Days before the end at which the log speaks, once each. */
@@ -58,6 +60,7 @@ export class Certificates {
   #seen: string
   #refused = ''
   #reloads = 0
+  #reloading: Promise<boolean> = Promise.resolve(true)
   #said = new Map<Certificate, number>()
   #looking = false
   #cancel: Cancel | undefined
@@ -84,7 +87,8 @@ export class Certificates {
   /** @param name from SNI or a stream's `to`; RFC 6066 §3: an unknown one gets the default */
   contextOf(name: string | undefined): SecureContext {
     const { contexts, fallback } = this.#served
-    return name === undefined ? fallback : contexts.get(name) ?? contexts.get(tlsName(name).toLowerCase()) ?? fallback
+    if (name === undefined || name.length > NAME_MAX) return fallback
+    return contexts.get(name) ?? contexts.get(tlsName(name)) ?? fallback
   }
 
   /** Takes up changed files from now on, and changes the ticket key. */
@@ -114,7 +118,13 @@ export class Certificates {
   }
 
   /** Reads all files again. False: something is wrong with them, the log says what, and what was served is served on. */
-  async reload(): Promise<boolean> {
+  reload(): Promise<boolean> {
+    // One after the other: a slow reading must not put back what a later one has replaced
+    this.#reloading = this.#reloading.then(() => this.#reload())
+    return this.#reloading
+  }
+
+  async #reload(): Promise<boolean> {
     const { settings, log, clock } = this.#parts
     this.#reloads++
     try {

@@ -5,6 +5,7 @@
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import type { Strain } from '../telemetry/strain.js'
 import { BoshSessions } from './bosh.js'
 import type { BoshParts } from './bosh.js'
 import { boundsOf, END_MS } from './bounds.js'
@@ -33,6 +34,8 @@ export interface DoorsParts {
   readonly log: Log
   readonly nodeName: string
   readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
+  /** Absent: never strained. */
+  readonly strain?: Strain
   /** Asked for each handshake, so renewed certificates count at once. */
   readonly contextOf: ContextOf
   /** Clients of XMPP are asked for a certificate; browsers are not, which would ask people. */
@@ -71,7 +74,10 @@ export class ClientDoors {
   constructor(parts: DoorsParts) {
     const { clock, log, addressLimits, httpLimits, doors, nodeName, accept, serves, forward } = parts
     this.#parts = parts
-    this.room = { wheel: new Wheel(clock), turn: new TurnEnd(), bounds: boundsOf(parts.streamLimits), log, refused: parts.refused }
+    const bounds = boundsOf(parts.streamLimits, () => clock.now())
+    this.room = {
+      wheel: new Wheel(clock), turn: new TurnEnd(), bounds, log, refused: parts.refused, ...(parts.strain && { strain: parts.strain })
+    }
     this.limits = new AddressLimits(addressLimits, Networks.of(addressLimits.exempt), this.room.wheel)
     this.#trusted = Networks.of(doors.trustedProxies)
     this.bosh = new BoshSessions({ room: this.room, limits: httpLimits, addresses: this.limits, nodeName, accept, serves, forward })
@@ -85,6 +91,7 @@ export class ClientDoors {
   /** Opens the admin listener; rejects with `ListenError`. */
   async listenAdmin(): Promise<void> {
     this.room.wheel.start()
+    this.#parts.strain?.start()
     await this.#admin?.listen()
   }
 
@@ -114,6 +121,7 @@ export class ClientDoors {
     await this.pause()
     await Promise.all([...this.#clients.map(({ listener }) => listener.close()), this.#admin?.close()])
     for (const door of [this.#http, this.#ws2s, this.#adminHttp]) door.close()
+    this.#parts.strain?.stop()
     this.#parts.clock.after(END_MS + LAST_LOOK_MS, () => { this.room.wheel.stop() })
   }
 
@@ -172,7 +180,8 @@ export class ClientDoors {
     }
     const { wheel } = this.room
     const { handshakeMs } = streamLimits
-    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs, trusted: this.#trusted }
+    const { refused, strain } = this.#parts
+    const room = { wheel, log, refused, limits: this.limits, handshakeMs, trusted: this.#trusted, strain }
     return new Listener(door, room, direct ? this.#onStream() : this.#onHttp(kind))
   }
 

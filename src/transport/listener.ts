@@ -7,7 +7,7 @@ import type { Server, Socket } from 'node:net'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
-import { FREE_TICKET, type Origin, type Ticket } from './bounds.js'
+import { FREE_TICKET, type Admittance, type Origin, type Ticket } from './bounds.js'
 import { SocketFacts } from './channel-binding.js'
 import { messageOf } from './failure.js'
 import { ListenError, noSuchFamily } from './listen-error.js'
@@ -42,12 +42,15 @@ export interface DoorRoom {
   readonly handshakeMs: number
   /** Connections of these are not counted: their clients are. */
   readonly trusted: Networks
+  readonly strain?: Admittance | undefined
 }
 
 export type OnSocket = (socket: Socket, origin: Origin, ticket: Ticket) => void
 
 /** Connections of one door that are still in PROXY header or TLS handshake; a flood beyond is dropped at once. */
 const GREETING_MAX = 4_096
+/** A new connection waits so long for a strained node: clients try again soon enough. */
+const RELIEF_MS = 5_000
 /** The system's queue of connections that are not accepted yet. */
 const BACKLOG = 1_024
 
@@ -114,10 +117,26 @@ export class Listener {
   #accepted(socket: Socket): void {
     socket.on('error', () => {})                       // `close` follows and tells the owner
     const { remoteAddress, remotePort } = socket
-    if (remoteAddress === undefined || this.#greeting.size >= GREETING_MAX) return void socket.destroy()
+    if (remoteAddress === undefined) return void socket.destroy()
     const origin: Origin = { address: plainAddress(remoteAddress), port: remotePort ?? 0, secure: false }
-    if (!this.door.proxied) { this.#admit(socket, origin); return }
-    void this.#greet(socket, this.#proxied(socket, origin))
+    if (this.#greeting.size >= GREETING_MAX) this.#refuse(socket, origin, 'overloaded', 'too many in their greeting')
+    else if (this.door.logsIn && this.#room.strain?.strained === true) void this.#greet(socket, this.#wait(socket, origin, this.#room.strain))
+    else this.#receive(socket, origin)
+  }
+
+  // HTTP is let in: sessions that live come by new connections, too; new sessions are refused there.
+  async #wait(socket: Socket, origin: Origin, strain: Admittance): Promise<void> {
+    socket.pause()
+    await strain.relief(RELIEF_MS)
+    if (socket.destroyed) return
+    // Over TLS nothing can be said without a handshake, which costs what the node has not got; else the stream says why.
+    if (strain.strained && this.door.tls !== undefined) this.#refuse(socket, origin, 'overloaded', undefined)
+    else this.#receive(socket, origin)
+  }
+
+  #receive(socket: Socket, origin: Origin): void {
+    if (this.door.proxied) void this.#greet(socket, this.#proxied(socket, origin))
+    else this.#admit(socket, origin)
   }
 
   async #proxied(socket: Socket, origin: Origin): Promise<void> {

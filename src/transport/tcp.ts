@@ -56,6 +56,7 @@ export class TcpTransport implements Transport, Timed {
   #deaf = false
   #gone = false
   #received = 0
+  #heardAt: number
   #isAuthenticated = false
   #headerBy: number
   #stanzaBy = Infinity
@@ -73,7 +74,8 @@ export class TcpTransport implements Transport, Timed {
     this.#startTlsWith = parts.startTlsWith
     this.#requestCert = parts.requestCert ?? false
     const canStartTls = parts.startTlsWith !== undefined && !parts.origin.secure
-    this.#peer = { ...parts.origin, canStartTls }
+    this.#heardAt = room.wheel.now()
+    this.#peer = { ...parts.origin, canStartTls, heardAt: () => this.#heardAt }
     this.#queue = new WriteQueue(room.turn, room.bounds, this.#queueOwner())
     this.#queue.use(parts.socket)
     this.#parser = new StreamParser(room.bounds.before, this.#parserSink())
@@ -191,6 +193,7 @@ export class TcpTransport implements Transport, Timed {
   #data(chunk: Buffer): void {
     if (this.#deaf) return
     this.#received += chunk.length
+    this.#heardAt = this.#room.wheel.coarseNow
     this.#pace?.bytes(chunk.length)
     if (!this.#isAuthenticated && this.#received > this.#room.bounds.beforeBytes) {
       this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
@@ -292,6 +295,7 @@ export class TcpTransport implements Transport, Timed {
         if (!this.#deaf) this.#sink?.element(element)
         return this.#mayGoOn()
       },
+      blank: () => { if (!this.#deaf) this.#sink?.blank?.() },
       end: () => { if (!this.#deaf) this.#sink?.closed() },
       fault: (fault) => this.#fault(fault)
     }

@@ -15,6 +15,8 @@ export interface PeerFacts {
   readonly secure: boolean
   /** True if `startTls` can be called (plain TCP). */
   readonly canStartTls: boolean
+  /** When the last byte came, monotonic milliseconds; absent where nobody knows. */
+  readonly heardAt?: () => number
   /** What this connection's TLS says; absent without TLS, where a proxy ended it, and for BOSH, which has many connections. */
   readonly tls?: TlsFacts
 }
@@ -88,6 +90,8 @@ export interface TransportSink {
   /** A stream header, WebSocket `<open/>` or BOSH session request. */
   header(header: StreamHeader): void
   element(element: RawElement): void
+  /** White space between elements, where the transport has such a thing. */
+  blank?(): void
   /** The peer closed its stream in the protocol's way. */
   closed(): void
   fault(fault: XmlFault): void

@@ -64,6 +64,7 @@ export class WebSocketTransport implements Transport, Timed {
   #pingAt: number
   #closeAt = Infinity
   #endBy = Infinity
+  #heardAt: number
   #unanswered = 0
   #pings = 0
   #pingsSince = 0
@@ -72,8 +73,9 @@ export class WebSocketTransport implements Transport, Timed {
   constructor(room: TransportRoom, parts: WebSocketParts) {
     this.#room = room
     this.#parts = parts
-    this.peer = { ...parts.origin, canStartTls: false }
+    this.peer = { ...parts.origin, canStartTls: false, heardAt: () => this.#heardAt }
     const now = room.wheel.now()
+    this.#heardAt = now
     this.#headerBy = now + room.bounds.headerMs
     this.#pingAt = now + parts.pingMs
     this.#queue = new WriteQueue(room.turn, room.bounds, {
@@ -92,7 +94,7 @@ export class WebSocketTransport implements Transport, Timed {
     const { ws } = this.#parts
     ws.on('message', (data, isBinary) => this.#message(data as Buffer, isBinary))
     ws.on('ping', (data) => this.#pinged(data))
-    ws.on('pong', () => { this.#unanswered = 0 })
+    ws.on('pong', () => this.#heard())
     ws.on('error', (error) => { this.#failure ??= error })
     ws.on('close', () => this.#over())
   }
@@ -182,10 +184,15 @@ export class WebSocketTransport implements Transport, Timed {
   #message(data: Buffer, isBinary: boolean): void {
     if (this.#deaf) return
     if (isBinary) { this.#refuse(BINARY_REFUSED, new Error('a binary message')); return }   // RFC 7395 §3.2
-    this.#unanswered = 0                               // a sign of life; its pongs stand behind what we do not read yet
+    this.#heard()                                      // its pongs stand behind what is not read yet
     this.#pace?.bytes(data.length)
     this.#inbox.push(data)
     this.#deliver()
+  }
+
+  #heard(): void {
+    this.#unanswered = 0
+    this.#heardAt = this.#room.wheel.coarseNow
   }
 
   #deliver(): void {

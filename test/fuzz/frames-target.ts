@@ -50,9 +50,8 @@ function stanza(random: Random): Stanza {
 }
 
 const envelope = (random: Random): Envelope => ({
-  key: key(random), again: random.pick([true, false]), hlc: hlc(random), view: number(random), addressees: random.list(4, () =>
-    addressee(random)), stanza: stanza(random),
-  state: random.once(2), readdress: random.once(2)
+  key: key(random), hlc: hlc(random), view: number(random), addressees: random.list(4, () => addressee(random)), stanza: stanza(random),
+  state: random.once(2), readdress: random.once(2), again: random.once(2)
 })
 
 function verdict(random: Random): Verdict {

@@ -24,7 +24,7 @@ describe('XEP-0175 §2.2: people of whom nobody knows who they are', () => {
 
   test('everybody else writes where they like, and guests to whom they find here', async () => {
     const one = await bench(false)
-    const romeo = await one.binds('romeo@im.test/x', '')
+    const romeo = await one.binds('romeo@im.test/x', '<presence/>')
     await romeo.sends(`<message to='${AWAY}' id='a'/>`)
     expect(one.abroad).toHaveLength(1)
     romeo.stanzas()

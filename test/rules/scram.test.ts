@@ -4,8 +4,6 @@ import {
   challenge, deriveKeys, finish, inventedKeys, judgeBinding, offerHash, parseClientFirst, ScramFault, verifyPassword, type ScramHash
 } from '../../src/rules/scram.js'
 
-/** Neither bound nor told what was offered. */
-const NOTHING = { data: Buffer.alloc(0), offerHash: '' }
 const first = (text: string): ReturnType<typeof parseClientFirst> => parseClientFirst(Buffer.from(text))
 
 function conditionOf(run: () => unknown): string {
@@ -26,7 +24,7 @@ describe('an exchange with the examples of the RFCs', () => {
       'dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=', '6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=']
   ] as const)('%s', async (_, hash, clientNonce, serverNonce, salt, proof, signature) => {
     const keys = await deriveKeys('pencil', hash, Buffer.from(salt, 'base64'), 4096)
-    const step = challenge(first(`n,,n=user,r=${clientNonce}`), keys, serverNonce, NOTHING)
+    const step = challenge(first(`n,,n=user,r=${clientNonce}`), keys, serverNonce)
     expect(step.message).toBe(`r=${clientNonce}${serverNonce},s=${salt},i=4096`)
     expect(finish(step, Buffer.from(`c=biws,r=${clientNonce}${serverNonce},p=${proof}`))).toBe(`v=${signature}`)
   })
@@ -116,7 +114,7 @@ describe('RFC 5802 §6: channel binding', () => {
 
 describe('RFC 5802 §5.1: the last message of the client', () => {
   const invented = inventedKeys(Buffer.from('secret'), 'user', 'SHA-1')
-  const step = challenge(first('n,,n=user,r=abc'), invented, 'DEF', NOTHING)
+  const step = challenge(first('n,,n=user,r=abc'), invented, 'DEF')
   const proof = Buffer.alloc(20).toString('base64')
   const condition = (message: string): string => conditionOf(() => finish(step, Buffer.from(message)))
 

@@ -6,6 +6,7 @@ import { sessionOptions, type SessionSettings } from '../../src/session/options.
 import { offLog, type StableLog } from '../../src/session/stable-log.js'
 import type { Entry } from '../../src/session/unacked.js'
 import { Registration } from '../../src/session/registration.js'
+import type { SlowBounds } from '../../src/session/slow-reader.js'
 import type { SessionHandler } from '../../src/session/handler.js'
 import type { Session } from '../../src/session/session.js'
 import { Sessions } from '../../src/session/sessions.js'
@@ -148,7 +149,7 @@ const DOMAINS = new Set(['im.test', 'other.test'])
 
 export const SETTINGS: StreamSettings = {
   vhostTlsRequired: true, saslPlain: true, saslBindings: BINDING_TYPES, saslPlainWithoutTls: false,
-  authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
+  idleSeconds: 360, authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
 }
 
 export interface RigOptions {
@@ -157,6 +158,7 @@ export interface RigOptions {
   readonly stableLog?: StableLog
   /** What stream management counts from. */
   readonly smStart?: number
+  readonly slow?: SlowBounds
   readonly extras?: string
   /** Domains where people may register, with the most accounts they may have. */
   readonly open?: Readonly<Record<string, number>>
@@ -177,7 +179,7 @@ export class Rig {
   readonly #settings: StreamSettings
   readonly door: Accept
 
-  constructor({ settings, session, extras, open = {}, registration, stableLog = offLog, smStart }: RigOptions = {}) {
+  constructor({ settings, session, extras, open = {}, registration, stableLog = offLog, smStart, slow }: RigOptions = {}) {
     this.wheel.start()
     this.#settings = { ...SETTINGS, ...settings }
     const { clock, wheel, handler, sessions, accounts } = this
@@ -201,13 +203,14 @@ export class Rig {
       metrics: {
         resumes: this.resumes, stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts
       },
-      slow: { slowBytes: 1024, slowMs: 10_000 },
+      slow: slow ?? { slowBytes: 1024, slowMs: 10_000 },
       streamSettings: this.#settings,
       domains: { first: 'im.test', serves: (d) => DOMAINS.has(d), tlsRequired: () => this.#settings.vhostTlsRequired },
       authenticator: this.credentials,
       registrar: this.registration,
       loginSecret: Buffer.alloc(32, 9),
       tokens: this.tokens,
+      limits: { beforeBytes: 8_192, afterBytes: 262_144, idleSeconds: 360 },
       extras: () => extras ?? ''
     })
   }

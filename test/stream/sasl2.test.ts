@@ -157,6 +157,7 @@ describe('failures (§2.6.2, RFC 6120 §6.5)', () => {
 describe('order', () => {
   test.each([
     ['a stanza', "<presence xmlns='jabber:client'/>"],
+    ['white space', ' '],
     ['a second login', authenticate('PLAIN', plain('alice'))],
     ['a login in the old way', plainAuth('alice')],
     ['something unknown', '<x xmlns="urn:x"/>']
@@ -196,6 +197,23 @@ describe('order', () => {
     const { wire, ask } = await scene({ header: { from: 'bob@im.test' } })
     expect(await ask(authenticate('PLAIN', plain('alice')), OVER)).toMatch(streamError('invalid-from'))
     expect(wire.isAuthenticated).toBe(false)
+  })
+
+  test('L32: the same with an authorization identity (§2.3, §4.4)', async () => {
+    const { wire, ask } = await scene({ header: { from: 'bob@im.test' } })
+    expect(await ask(authenticate('PLAIN', plain('alice', 'secret', 'alice@im.test')))).toBe(failure('invalid-authzid'))
+    const scram = new Scram('SCRAM-SHA-1', 'alice', 'secret', 'n,a=alice@im.test,')
+    const final = scram.final(challengeIn(await ask(authenticate('SCRAM-SHA-1', scram.first))))
+    expect(await ask(response(final))).toBe(failure('invalid-authzid'))
+    expect(wire.isAuthenticated).toBe(false)
+    const own = await scene({ header: { from: 'alice@im.test' } })
+    expect(await own.ask(authenticate('PLAIN', plain('alice', 'secret', 'alice@im.test')), FEATURES)).toContain('<success')
+  })
+
+  test('white space between a login and the next element is nobody\'s business', async () => {
+    const { ask } = await scene()
+    expect(await ask(` \n${authenticate('PLAIN', plain('alice'))} \n`, FEATURES)).toContain('<success')
+    expect(await ask(" \n<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")).toContain('<jid>')
   })
 
   test('nobody is told in the log what nobody may know', async () => {

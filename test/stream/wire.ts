@@ -55,6 +55,7 @@ export class Wire implements Transport {
     this.#parser = new StreamParser(LIMITS, {
       header: (header) => this.#hears(() => this.#sink?.header(header)),
       element: (element) => this.#hears(() => this.#sink?.element(element)),
+      blank: () => this.#sink?.blank?.(),
       end: () => void this.#hears(() => this.#sink?.closed()),
       fault: (fault) => void this.#hears(() => this.#sink?.fault(fault))
     })
@@ -172,7 +173,9 @@ export class Wire implements Transport {
     if (element.name === 'close') return void this.#hears(() => this.#sink?.closed())
     if (!this.#awaitsOpen || element.name !== 'open') return void this.#hears(() => this.#sink?.element(element))
     this.#awaitsOpen = false
-    this.#hears(() => this.#sink?.header({ ...element, contentNs: element.ns }))
+    // A BOSH transport writes the header itself (XEP-0206 §3).
+    const header = this.kind === 'bosh' ? { ...element, name: 'stream', ns: 'http://etherx.jabber.org/streams' } : element
+    this.#hears(() => this.#sink?.header({ ...header, contentNs: header.ns }))
   }
 
   #hears(tell: () => void): boolean {

@@ -7,7 +7,7 @@ import { treesOf } from '../../xml/inside.js'
 import type { RawElement } from '../../xml/raw.js'
 import { SaslFailure } from '../authenticator.js'
 import { strictBase64 } from '../base64.js'
-import { NS_BIND2, NS_FAST, NS_SASL2, NS_UPGRADE } from '../namespaces.js'
+import { NS_BIND2, NS_FAST, NS_SASL2, NS_SM, NS_UPGRADE } from '../namespaces.js'
 
 /** Of `<fast/>`: a token is shown (XEP-0484 §3.4, §3.6). */
 export interface FastWish {
@@ -24,6 +24,8 @@ export interface Wish {
   readonly fast: FastWish | undefined
   /** FAST mechanism for which a token is wanted (XEP-0484 §3.2). */
   readonly requestToken: string | undefined
+  /** `<resume/>` (XEP-0198 §9.2). */
+  readonly resume: Element | undefined
   readonly bind: Element | undefined
   /** Names of upgrade tasks that the client can do (XEP-0480 §2.2). */
   readonly upgrades: readonly string[]
@@ -48,6 +50,7 @@ export function readWish(element: RawElement): Wish {
     agent: agent !== undefined && UUID4.test(agent) ? agent : undefined,
     fast: fast && { count: countOf(attribute(fast, 'count')), invalidate: isTrue(attribute(fast, 'invalidate')) },
     requestToken: attribute(child('request-token', NS_FAST), 'mechanism'),
+    resume: child('resume', NS_SM),
     bind: child('bind', NS_BIND2),
     upgrades: children.filter((one) => one.is('upgrade', NS_UPGRADE)).map(textOf)
   }

@@ -28,6 +28,8 @@ export interface LoginStream {
   readonly domain: string
   readonly flags: { readonly secure: boolean }
   readonly peer: { readonly tls?: TlsFacts }
+  /** Who the header said it is. */
+  readonly claimed?: Jid | undefined
 }
 
 /** What a stream was told, to the letter: SCRAM tells the client a hash of it (XEP-0474). */
@@ -44,10 +46,11 @@ export interface ExchangeParts {
   readonly offer: Offer
 }
 
-/** RFC 6120 §6.3.8: nobody acts for another account here, and an authorization identity is a bare JID. */
-export function checkAuthzid(authzid: string | undefined, identity: Identity): void {
+/** RFC 6120 §6.3.8: nobody acts for another account here, and an authorization identity is a bare JID, the header's (XEP-0388 §4.4). */
+export function checkAuthzid(authzid: string | undefined, { jid }: Identity, { claimed = jid }: Pick<LoginStream, 'claimed'>): void {
   if (authzid === undefined || authzid === '') return
-  if (jidOf(authzid)?.equals(identity.jid) !== true) throw new SaslFailure('invalid-authzid', 'to act for somebody else')
+  if (jidOf(authzid)?.equals(jid) !== true) throw new SaslFailure('invalid-authzid', 'to act for somebody else')
+  if (!claimed.equals(jid)) throw new SaslFailure('invalid-authzid', 'the header named another account')
 }
 
 /** `undefined` for what is no address. */

@@ -40,19 +40,19 @@ export function beginExchange(mechanism: string, parts: ExchangeParts): Exchange
   const hash = authenticator.hashes.find((known) => mechanism === `SCRAM-${known}` || mechanism === `SCRAM-${known}${PLUS}`)
   if (hash !== undefined) return scramExchange({ ...parts, hash, plus: mechanism.endsWith(PLUS) })
   switch (mechanism) {
-    case 'PLAIN': return plainExchange(authenticator, stream.domain)
+    case 'PLAIN': return plainExchange(authenticator, stream)
     case 'EXTERNAL': return externalExchange(authenticator, stream)
     case 'ANONYMOUS': return anonymousExchange(authenticator, stream.domain)
     default: throw new SaslFailure('invalid-mechanism', 'a mechanism that is not offered')
   }
 }
 
-function plainExchange(authenticator: Authenticator, domain: string): Exchange {
+function plainExchange(authenticator: Authenticator, stream: LoginStream): Exchange {
   return {
     async next(message) {
       const { authzid, username, password } = parsePlain(message)
-      const identity = await authenticator.plain(username, domain, password)
-      checkAuthzid(authzid, identity)
+      const identity = await authenticator.plain(username, stream.domain, password)
+      checkAuthzid(authzid, identity, stream)
       return { kind: 'success', data: undefined, identity }
     }
   }

@@ -3,18 +3,21 @@
  * stream header. Over TLS only. What is asked for is `authenticate.ts`, what follows from it `bind2.ts`, `fast.ts` and
  * `upgrade.ts`.
  */
+import { randomBytes } from 'node:crypto'
+import { SALT_BYTES, type ScramHash } from '../../rules/scram.js'
 import { escapeText } from '../../xml/escape.js'
 import type { RawElement } from '../../xml/raw.js'
 import { StreamError } from '../../xmpp/errors.js'
 import { SaslFailure, type Identity, type Tokens } from '../authenticator.js'
 import { NS_SASL, NS_SASL2 } from '../namespaces.js'
 import { dataOf, readWish, type Wish } from './authenticate.js'
-import { BIND2_OFFER, establish, type Bind2Parts } from './bind2.js'
+import { bind2Offer, establish, type Bind2Parts } from './bind2.js'
 import type { Exchange, LoginRules } from './exchange.js'
 import { fastOffer, newToken, tokenExchange, tokenMechanisms, type TokenExchange } from './fast.js'
 import type { Feature, FeatureHost, Negotiator, Outcome } from './feature.js'
 import { beginExchange, mechanismsFor } from './mechanisms.js'
 import { admit, type LoginTries } from './tries.js'
+import { checkTask, continueText, keysIn, saltText, UPGRADE_OFFER, wantedUpgrades } from './upgrade.js'
 
 export interface Sasl2Parts extends Bind2Parts {
   readonly rules: LoginRules
@@ -45,7 +48,7 @@ function offer({ rules, tokens }: Sasl2Parts, host: FeatureHost): string {
   if (mechanisms.length === 0) return ''
   const list = mechanisms.map((name) => `<mechanism>${name}</mechanism>`).join('')
   const fast = tokens === undefined ? '' : fastOffer(tokenMechanisms(bindings))
-  return `<authentication xmlns='${NS_SASL2}'>${list}<inline>${BIND2_OFFER}${fast}</inline></authentication>`
+  return `<authentication xmlns='${NS_SASL2}'>${list}<inline>${bind2Offer(host)}${fast}</inline>${UPGRADE_OFFER}</authentication>`
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -69,7 +72,7 @@ interface Login {
 /** What the client must send next, and nothing else (§2.4). */
 interface Awaited {
   readonly name: string
-  readonly take: (element: RawElement) => Promise<Outcome>
+  readonly take: (element: RawElement) => Outcome | Promise<Outcome>
 }
 
 class Sasl2Negotiator implements Negotiator {
@@ -126,7 +129,28 @@ class Sasl2Negotiator implements Negotiator {
   async #go(run: Run, message: Buffer): Promise<Outcome> {
     const answer = await run.exchange.next(message)
     if (answer.kind === 'challenge') return this.#challenge(run, answer.data)
-    return this.#finish({ wish: run.wish, identity: answer.identity, data: answer.data, due: 'due' in answer && answer.due })
+    return this.#prove({ wish: run.wish, identity: answer.identity, data: answer.data, due: 'due' in answer && answer.due })
+  }
+
+  // XEP-0480 §2.2: before the end, and only for who has shown the password.
+  async #prove(login: Login): Promise<Outcome> {
+    const { wish, identity } = login
+    const knows = wish.mechanism.startsWith('SCRAM-') || wish.mechanism === 'PLAIN'
+    const hashes = knows ? await wantedUpgrades(this.#parts.rules.authenticator, identity, wish.upgrades) : []
+    return this.#upgrade(login, hashes)
+  }
+
+  #upgrade(login: Login, [hash, ...others]: readonly ScramHash[]): Outcome | Promise<Outcome> {
+    if (hash === undefined) return this.#finish(login)
+    const { authenticator } = this.#parts.rules
+    const salting = { hash, salt: randomBytes(SALT_BYTES), iterations: authenticator.iterations }
+    return this.#ask(continueText(hash, additional(login.data)), 'next', (next) => {
+      checkTask(next, hash)
+      return this.#ask(saltText(salting), 'task-data', async (element) => {
+        await authenticator.addKeys(login.identity, keysIn(element, salting))
+        return this.#upgrade({ ...login, data: undefined }, others)
+      })
+    })
   }
 
   #challenge(run: Run, data: string): Outcome {
@@ -139,16 +163,15 @@ class Sasl2Negotiator implements Negotiator {
     const host = this.#host
     admit(host, identity)
     const token = await this.#tokenFor(wish, identity, due)
-    const { bound, text } = await establish(this.#parts, wish, identity, host)
+    const { bound, resumed, text } = await establish(this.#parts, wish, identity, host)
     if (!host.alive) {
       bound?.consumer.ended('connection-lost', host)
       return 'over'
     }
-    const additional = data === undefined ? '' : `<additional-data>${encoded(data)}</additional-data>`
     const who = `<authorization-identifier>${escapeText(String(bound?.jid ?? identity.jid))}</authorization-identifier>`
-    host.send(`<success xmlns='${NS_SASL2}'>${additional}${who}${text}${token}</success>`)
+    host.send(`<success xmlns='${NS_SASL2}'>${additional(data)}${who}${text}${token}</success>`)
     host.raise(bound === undefined ? ['authenticated'] : ['authenticated', 'bound'])
-    host.announce()
+    if (!resumed) host.announce()
     if (bound !== undefined) host.bound(bound.jid, bound.consumer)
     bound?.begin()
     return 'done'
@@ -166,6 +189,10 @@ function checkAwaited(element: RawElement, { name }: Awaited): void {
   if (element.ns === NS_SASL2 && element.name === name) return
   if (element.ns === NS_SASL2 && element.name === 'abort') throw new SaslFailure('aborted', 'the client gave up')      // §4.5
   throw new StreamError('policy-violation', `Nothing but <${name}/> may come now`)
+}
+
+function additional(data: string | Buffer | undefined): string {
+  return data === undefined ? '' : `<additional-data>${encoded(data)}</additional-data>`
 }
 
 const encoded = (data: string | Buffer): string => (typeof data === 'string' ? Buffer.from(data) : data).toString('base64')

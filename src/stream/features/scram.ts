@@ -4,7 +4,7 @@ import {
   challenge, finish, judgeBinding, offerHash, parseClientFirst, ScramFault, type Challenge, type ClientFirst, type ScramHash
 } from '../../rules/scram.js'
 import { SaslFailure, type ScramSecret } from '../authenticator.js'
-import { checkAuthzid, type Answer, type Exchange, type ExchangeParts } from './exchange.js'
+import { checkAuthzid, type Answer, type Exchange, type ExchangeParts, type LoginStream } from './exchange.js'
 
 const NONCE_BYTES = 18
 const UNBOUND = Buffer.alloc(0)
@@ -34,7 +34,7 @@ export function scramExchange(parts: ScramParts): Exchange {
   }
 
   return {
-    next: (message) => challenged === undefined ? begin(message) : prove(challenged, message)
+    next: (message) => challenged === undefined ? begin(message) : prove(parts.stream, challenged, message)
   }
 }
 
@@ -49,11 +49,11 @@ function channelData({ stream, offer, plus }: ScramParts, { bindingType }: Clien
   return data
 }
 
-function prove({ challenge: sent, secret: { identity, disabled } }: Challenged, message: Buffer): Answer {
+function prove(stream: LoginStream, { challenge: sent, secret: { identity, disabled } }: Challenged, message: Buffer): Answer {
   const data = faultsAsFailures(() => finish(sent, message))
   if (identity === undefined) throw new SaslFailure('not-authorized', 'a name that nobody has')
   if (disabled) throw new SaslFailure('account-disabled', 'a disabled account')       // RFC 6120 §6.5.2
-  checkAuthzid(sent.first.authzid, identity)
+  checkAuthzid(sent.first.authzid, identity, stream)
   return { kind: 'success', data, identity }
 }
 
