@@ -136,8 +136,10 @@ export class Listener {
   }
 
   #receive(socket: Socket, origin: Origin): void {
-    if (this.door.proxied) void this.#greet(socket, this.#proxied(socket, origin))
-    else this.#admit(socket, origin)
+    const { trusted } = this.#room
+    if (!this.door.proxied) this.#admit(socket, origin)
+    else if (!trusted.isEmpty && !trusted.has(origin.address)) this.#refuse(socket, origin, 'proxy-header', 'not from a trusted proxy')
+    else void this.#greet(socket, this.#proxied(socket, origin))
   }
 
   async #proxied(socket: Socket, origin: Origin): Promise<void> {

@@ -34,7 +34,8 @@ export const doorOptions = options({
   httpPublicUrl: text('--http-public-url', '',
     'Base URL of the public paths as clients reach them, such as https://chat.example; empty: from the request\'s Host.'),
   trustedProxies: networks('--trusted-proxies', [],
-    'Addresses or networks (10.0.0.0/8) of proxies whose Forwarded and X-Forwarded headers are believed.'),
+    'Addresses or networks (10.0.0.0/8) of proxies whose Forwarded and X-Forwarded headers are believed, and, where any are given, '
+    + 'the only ones that may connect to the ports of --proxy-protocol.'),
   proxyProtocol: ports('--proxy-protocol', [],
     'Of the ports above, those on which every connection begins with a PROXY protocol header (version 1 or 2).'),
   proxyProtocolTls: flag('--proxy-protocol-tls', true,
