@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import { join } from 'node:path'
 import { client, xml, type FastToken, type XmppClient } from '@xmpp/client'
 import { WebSocket } from 'ws'
@@ -13,6 +14,9 @@ import { Cluster } from '../support/cluster.js'
 import { LoginClient } from '../support/login-client.js'
 import { authenticate, bind2, FAST, failure, hashedToken, plain, response, Scram, userAgent } from '../support/sasl2.js'
 import { trust } from './trust.js'
+
+// `localhost` has two addresses: on a busy machine the quarter of a second that Node gives to each is too short.
+setDefaultAutoSelectFamilyAttemptTimeout(5_000)
 
 const SM = 'urn:xmpp:sm:3'
 const NONE = 'HT-SHA-256-NONE'
