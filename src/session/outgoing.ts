@@ -33,6 +33,9 @@ export interface QueueBounds extends AckBounds {
   readonly bytesMax: number
 }
 
+/** A client that is there may be that many times behind: people with thousands of contacts get them all in one turn. */
+const BURST_FACTOR = 10
+
 /** The session, as far as it is told of trouble. */
 export interface OutgoingOwner {
   readonly session: string
@@ -60,6 +63,9 @@ export class Outgoing {
   #resumable = false
   /** The line said no; it will say when it has room. */
   #full = false
+  /** How many were waiting when the connection was lost: the bound is on what comes after. */
+  #left = 0
+  #leftBytes = 0
   /** What has been accepted up to this number is delayed when it is written. */
   #lateTo = 0
   /** Entries up to this number are in the log; all when nothing is pending. */
@@ -99,7 +105,9 @@ export class Outgoing {
     this.#queue = new Unacked(start)
     this.#resumable = resumable
     const client = {
-      ask: (idle: boolean) => this.#ask(idle), lost: () => this.#owner.silent(), heardAt: () => this.#stream?.peer.heardAt?.() ?? -Infinity
+      ask: (idle: boolean) => this.#ask(idle),
+      lost: () => this.#owner.silent(),
+      heardAt: () => this.#stream?.peer.heardAt?.() ?? -Infinity
     }
     this.#requests = new AckRequests(client, queue, { clock, deadlines })
     for (const entry of this.#takeHeld()) void this.#keep(this.#queue, entry)
@@ -108,12 +116,16 @@ export class Outgoing {
   /** The client knows its address on `stream`: what waits is written. */
   attach(stream: OpenStream): void {
     this.#stream = stream
+    this.#left = 0
+    this.#leftBytes = 0
     this.#full = false
     this.#flow()
   }
 
   detach(): void {
     this.#stream = undefined
+    this.#left = this.#queue?.size ?? 0
+    this.#leftBytes = this.#queue?.bytes ?? 0
     this.#slow.stop()
     this.#requests?.stop()
     this.#queue?.pack()
@@ -187,9 +199,10 @@ export class Outgoing {
     queue.push(entry)
     entry.outNo = queue.accepted
     if (this.#stream === undefined) entry.stanza.pack()
+    const burst = this.#stream === undefined ? 1 : BURST_FACTOR
     const stable = this.#resumable ? stableLog.append(entry) : true     // trap 3
     const result = stable === true && this.#pending === undefined ? true : this.#whenStable(queue, entry.outNo, stable)
-    if (queue.size > stanzasMax || queue.bytes > bytesMax) this.#owner.overflow()
+    if (queue.size > stanzasMax * burst + this.#left || queue.bytes > bytesMax * burst + this.#leftBytes) this.#owner.overflow()
     else if (result === true) this.#pump(queue)
     return result
   }

@@ -3,6 +3,7 @@
  * event loop, and dropped beyond a bound. A log that stands still holds up no client. Owns the lines that wait.
  */
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs'
+import { types } from 'node:util'
 
 /** Characters that may wait for the disk: about twenty thousand lines. */
 export const LOG_PENDING_MAX = 4 * 1024 * 1024
@@ -106,5 +107,5 @@ export function standardOutput(): number {
 }
 
 function isAgain(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EAGAIN'
+  return types.isNativeError(error) && 'code' in error && error.code === 'EAGAIN'
 }

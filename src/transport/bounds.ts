@@ -8,6 +8,7 @@ import type { Metrics } from '../telemetry/metrics.js'
 import type { Strain } from '../telemetry/strain.js'
 import type { StreamLimitSettings } from './options.js'
 import type { TlsFacts } from './transport.js'
+import { PendingTotal } from './pending.js'
 import type { QueueBounds } from './write-queue.js'
 import type { TurnEnd } from './turn-end.js'
 import type { Wheel } from './wheel.js'
@@ -49,13 +50,15 @@ const PRESENCES_BURST = 50
 /** A client that asks for all that it needs when it starts. */
 const IQS_BURST = 100
 
-export function boundsOf(settings: StreamLimitSettings): Bounds {
+/** @param now monotonic milliseconds */
+export function boundsOf(settings: StreamLimitSettings, now: () => number = () => performance.now()): Bounds {
   const fixed = { attributes: ATTRIBUTES, namespaces: NAMESPACES, nameBytes: NAME_BYTES }
   const { beforeAuthStanzaBytes, beforeAuthElements, beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs } = settings
   return {
     before: { ...fixed, stanzaBytes: beforeAuthStanzaBytes, elements: beforeAuthElements, depth: DEPTH_BEFORE },
     after: { ...fixed, stanzaBytes: settings.stanzaBytes, elements: settings.stanzaElements, depth: settings.stanzaDepth },
-    beforeBytes: beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs, rates: ratesOf(settings)
+    beforeBytes: beforeAuthBytes, headerMs, handshakeMs, stanzaMs, pendingBytesMax, slowMs, rates: ratesOf(settings),
+    total: new PendingTotal(settings.pendingTotalMax, now)
   }
 }
 

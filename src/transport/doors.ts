@@ -74,9 +74,9 @@ export class ClientDoors {
   constructor(parts: DoorsParts) {
     const { clock, log, addressLimits, httpLimits, doors, nodeName, accept, serves, forward } = parts
     this.#parts = parts
-    const { refused, strain } = parts
+    const bounds = boundsOf(parts.streamLimits, () => clock.now())
     this.room = {
-      wheel: new Wheel(clock), turn: new TurnEnd(), bounds: boundsOf(parts.streamLimits), log, refused, ...strain && { strain }
+      wheel: new Wheel(clock), turn: new TurnEnd(), bounds, log, refused: parts.refused, ...(parts.strain && { strain: parts.strain })
     }
     this.limits = new AddressLimits(addressLimits, Networks.of(addressLimits.exempt), this.room.wheel)
     this.#trusted = Networks.of(doors.trustedProxies)

@@ -71,6 +71,8 @@ export const streamLimitOptions = options({
   stanzaMs: milliseconds('--c2s-stanza-timeout-ms', 120_000, 5_000, 60 * MINUTE,
     'From the first to the last byte of one stanza: no dripping.'),
   pendingBytesMax: bytes('--c2s-pending-bytes-max', MIB, 64 * KIB, 64 * MIB, 'Unread bytes for one client before senders wait.'),
+  pendingTotalMax: bytes('--c2s-pending-bytes-total-max', 256 * MIB, MIB, 64 * 1024 * MIB,
+    'Unread bytes for all clients together; beyond it those that have taken nothing for longest are cut off.'),
   slowMs: milliseconds('--c2s-slow-reader-ms', 10_000, 1_000, 10 * MINUTE,
     'A client beyond that which takes nothing for so long is cut off.'),
   rateBytes: rate('--c2s-rate', 20 * KIB, KIB, 1024 * MIB,

@@ -54,7 +54,8 @@ export const MESSAGE: Target = {
 
 const NS = "xmlns='http://jabber.org/protocol/httpbind'"
 const WRAPPERS: readonly (readonly [string, string])[] = [
-  [`<body ${NS} rid='1' sid='s'>`, '</body>'], [`<body ${NS} rid='9007199254740991' sid='s' xmlns:stream='http://etherx.jabber.org/streams'>`, '</body>'],
+  [`<body ${NS} rid='1' sid='s'>`, '</body>'],
+    [`<body ${NS} rid='9007199254740991' sid='s' xmlns:stream='http://etherx.jabber.org/streams'>`, '</body>'],
   [`<body ${NS} content='text/xml; charset=utf-8' hold='1' rid='1573741820' to='im.test' ver='1.6' wait='60' xml:lang='en' `
     + "xmpp:version='1.0' xmlns:xmpp='urn:xmpp:xbosh' ack='1'>", '</body>'],
   [`<h:body xmlns:h='http://jabber.org/protocol/httpbind' rid='2' sid='s' pause='60'>`, '</h:body>'],
@@ -62,14 +63,16 @@ const WRAPPERS: readonly (readonly [string, string])[] = [
 ]
 const BOSH_MATERIAL: Material = {
   pool: [...BODIES, ...WRAPPERS.map(([open, close]) => Buffer.from(open + close))],
-  tokens: [...XML_MATERIAL.tokens, ...tokensOf(' rid="2"', " pause='1'", " wait=''", ` ${NS}`, '<body>', '</body>', " xbosh:restart='1'", "'1e3'")]
+  tokens: [...XML_MATERIAL.tokens, ...tokensOf(' rid="2"', " pause='1'", " wait=''", ` ${NS}`, '<body>', '</body>',
+    " xbosh:restart='1'", "'1e3'")]
 }
 
 export const BODY: Target = {
   name: 'BOSH bodies', variable: 'BOSH_FUZZ_CASES', short: 3_000, long: 200_000,
   make(random) {
     const [open, close] = random.pick(WRAPPERS)
-    return mutant(Buffer.concat([Buffer.from(open), ...random.list(2, () => random.pick(BODIES)), Buffer.from(close)]), BOSH_MATERIAL, random)
+    return mutant(Buffer.concat([Buffer.from(open), ...random.list(2, () => random.pick(BODIES)), Buffer.from(close)]), BOSH_MATERIAL,
+      random)
   },
   check(bytes) {
     const body = attempt(() => parseBody(bytes, LIMITS))
@@ -106,7 +109,8 @@ const namesOf = ({ children }: RawElement): string => children.map(({ name, ns }
 /** What the wrapper says can be asked for without a fault, and numbers are whole. */
 function readable({ attrs, elements }: Body): void {
   const request = readRequest(attrs, elements)
-  if (request !== undefined && !(Number.isSafeInteger(request.rid) && request.rid > 0)) throw new Error(`a request of number ${request.rid}`)
+  if (request !== undefined && !(Number.isSafeInteger(request.rid) &&
+    request.rid > 0)) throw new Error(`a request of number ${request.rid}`)
   const wish = readWish(attrs)
   if (wish !== undefined && /[\r\n]/.test(wish.content)) throw new Error('a content type that ends its header')
 }
@@ -121,7 +125,8 @@ const PROXY: Material = {
       `${SIGNATURE}21210024 20010db8000000000000000000000001 00000000000000000000000000000001 0001 ffff`, `${SIGNATURE}2131 0002 0000`
     ].map((digits) => Buffer.from(digits.replace(/ /g, ''), 'hex'))
   ],
-  tokens: tokensOf('PROXY ', 'TCP4 ', 'TCP6 ', 'UNKNOWN', '\r\n', '\r', ' ', '1.2.3.4', '::', '256', '00', '65536', '\0', '\u0001', '\u0020\0\u0005', '%lo')
+  tokens: tokensOf('PROXY ', 'TCP4 ', 'TCP6 ', 'UNKNOWN', '\r\n', '\r', ' ', '1.2.3.4', '::', '256', '00', '65536', '\0', '\u0001',
+    '\u0020\0\u0005', '%lo')
 }
 
 export const PROXY_HEADER: Target = {

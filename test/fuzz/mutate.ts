@@ -21,7 +21,8 @@ export const tokensOf = (...words: readonly string[]): readonly Buffer[] => word
 /** Cut off, overlong, surrogates, beyond U+10FFFF, C1, non-characters, byte order marks, a lone continuation. */
 const BROKEN: readonly Buffer[] = [
   'c3', 'e2 82', 'f0 9f 98', 'c0 80', 'c1 bf', 'e0 80 af', 'f0 80 80 af', 'ed a0 80', 'ed b0 80', 'ed a0 bd ed b8 80', 'f4 90 80 80',
-  'f5 80 80 80', 'f8 88 80 80 80', 'fe', 'ff', '80', 'bf', 'c2 85', 'c2 80', 'c2 a0', 'ef bf be', 'ef bf bf', 'ef bf bd', 'ef bb bf', 'ff fe',
+  'f5 80 80 80', 'f8 88 80 80 80', 'fe', 'ff', '80', 'bf', 'c2 85', 'c2 80', 'c2 a0', 'ef bf be', 'ef bf bf', 'ef bf bd', 'ef bb bf',
+    'ff fe',
   'fe ff', 'ef b7 90', 'f0 9f bf bf', 'f3 a0 80 81', 'e2 80 ae', 'e2 80 8d', 'cc 80', '00', '01', '7f', '0b', '1b'
 ].map((digits) => Buffer.from(digits.replace(/ /g, ''), 'hex'))
 

@@ -49,7 +49,7 @@ function takenOf(target: Target, firstSeed: number, cases: number): number {
     } catch (error) {
       const { input: small, error: why } = target.shrinks === false ? { input, error } : smallest(target, input, { seed, error })
       throw new Error(`${target.name}: seed ${seed} (FUZZ_SEED=${seed} ${target.variable}=1): ${textOf(why)}\nin ${shown(small)}`
-        + `\nfirst ${shown(input)}`, { cause: why })
+        + `\nfirst ${shown(input)}`, { cause: error })
     }
   }
   return taken

@@ -11,7 +11,7 @@ import { DOMAIN, Stage } from '../hostile/stage.js'
 import { Stranger } from '../hostile/stranger.js'
 import { silentLog } from '../support/silent-log.js'
 import { Random } from './random.js'
-import { oneCase, type Field } from './server-cases.js'
+import { ACCOUNTS, oneCase, type Field } from './server-cases.js'
 
 const BATCH = 40
 const AT_ONCE = 8
@@ -44,7 +44,7 @@ const useOf = (pid: number): Use => ({
 
 /** @throws Error that names the seeds of the batch */
 export async function attack(firstSeed: number, cases: number): Promise<Attacked> {
-  const stage = await Stage.set({ lines: ['--bosh-inactivity=5'] })
+  const stage = await Stage.set({ lines: ['--bosh-inactivity=5'], accounts: ACCOUNTS })
   const store = await openStore(stage.cluster.database.settings, silentLog)
   const stranger = await Stranger.in(store.cluster, { name: 'stranger', address: '127.0.0.9', port: stage.node.ports.cluster })
   try {
@@ -77,7 +77,8 @@ async function fought(field: Field, firstSeed: number, cases: number): Promise<A
       listening()
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      throw new Error(`server: seeds ${seed} to ${seed + count - 1} (FUZZ_SEED=${seed} SERVER_FUZZ_CASES=${count}): ${why}`, { cause: error })
+      throw new Error(`server: seeds ${seed} to ${seed + count - 1} (FUZZ_SEED=${seed} SERVER_FUZZ_CASES=${count}): ${why}`,
+        { cause: error })
     }
     if (batch === WARM_BATCHES) before = pids.map(useOf)
   }
@@ -138,7 +139,7 @@ async function back(pids: readonly number[], before: readonly Use[]): Promise<re
     const good = after.every(({ memory, descriptors }, i) =>
       memory <= (before[i]?.memory ?? 0) + MEMORY_MORE && descriptors <= (before[i]?.descriptors ?? 0) + DESCRIPTORS_MORE)
     if (good) return after
-    if (performance.now() > until) throw new Error(`memory or descriptors do not come back: ${useText(before)} before, ${useText(after)} after`)
+    if (performance.now() > until) throw new Error(`not all came back: ${useText(before)} before, ${useText(after)} after`)
     await sleep(500)
   }
 }

@@ -24,6 +24,8 @@ export type Heard = string
 
 const FORMS: readonly Form[] = ['tcp', 'tcp', 'tcp', 'tls', 'starttls', 'websocket', 'websocket', 'bosh', 'bosh']
 const STATES: readonly State[] = ['RAW', 'PRE', 'PRE', 'AUTH', 'ON', 'ON', 'ON']
+/** Many: sessions of BOSH stay for some seconds after their clients have gone, and an account may have only so many. */
+export const ACCOUNTS: readonly string[] = Array.from({ length: 32 }, (_, n) => `alice${n}`)
 const BYTES_MAX = 20_000
 const SETTLE_MS = 3_000
 
@@ -43,7 +45,7 @@ const BODIES: readonly string[] = [...TRAFFIC, ...HOSTILE_ROWS.flatMap(({ cases 
 
 async function stream({ stage, pinged }: Field, random: Random): Promise<Heard> {
   const [form, state] = [random.pick(FORMS), random.pick(STATES)]
-  const hostile = await stage.reach(form, state)
+  const hostile = await stage.reach(form, state, random.pick(ACCOUNTS))
   const { wire } = hostile
   for (let left = 1 + random.below(3); left > 0 && wire.inbox.ending === undefined; left--) {
     const bytes = mutant(placed(random.pick(BODIES), stage, hostile), XML_MATERIAL, random)
@@ -58,7 +60,8 @@ async function stream({ stage, pinged }: Field, random: Random): Promise<Heard> 
 
 function placed(text: string, stage: Stage, { wire, jid }: Hostile): Buffer {
   const ns = framed(wire)
-  const known = text.replaceAll('{ns}', ns).replaceAll('{alice}', jid).replaceAll('{bob}', stage.bob.jid).replaceAll('{trap}', String(stage.trap.port))
+  const known = text.replaceAll('{ns}', ns).replaceAll('{alice}', jid).replaceAll('{bob}', stage.bob.jid).replaceAll('{trap}',
+    String(stage.trap.port))
   return Buffer.from(ns === '' ? known : known.replace(/^<(message|presence|iq)(?! xmlns)/, `<$1${ns}`), 'latin1')
 }
 
@@ -71,14 +74,18 @@ const masked = (text: string): Buffer =>
 const HTTP: Material = {
   pool: [
     Buffer.from(`POST /http-bind HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`),
-    Buffer.from(`POST /http-bind HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`),
+    Buffer.from('POST /http-bind HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'
+      + `${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`),
     Buffer.from('OPTIONS /http-bind HTTP/1.1\r\nHost: x\r\nOrigin: http://y\r\n\r\n'), Buffer.from('GET / HTTP/1.0\r\n\r\n'),
     Buffer.concat([Buffer.from(UPGRADE), masked(OPEN), masked("<presence xmlns='jabber:client'/>"), Buffer.of(0x88, 0x80, 0, 0, 0, 0)]),
     Buffer.concat([Buffer.from(UPGRADE), masked(OPEN), Buffer.of(0x89, 0x82, 0, 0, 0, 0, 1, 2), Buffer.of(0x01, 0x81, 1, 2, 3, 4, 0x3d)])
   ],
-  tokens: [...tokensOf('\r\n', '\r\n\r\n', ':', ' ', '\0', 'Content-Length: 5\r\n', 'Content-Length: -1\r\n', 'Transfer-Encoding: chunked\r\n', 'X: y\r\n', '/../', '%00',
-    'ffffffff\r\n', 'HTTP/9.9', 'Expect: 100-continue\r\n', 'Sec-WebSocket-Extensions: permessage-deflate\r\n', 'Forwarded: for=1.2.3.4\r\n'),
-  Buffer.of(0x81, 0xff), Buffer.of(0x82, 0x80), Buffer.of(0x83), Buffer.of(0xc1, 0x80), Buffer.of(0x81, 0xfe, 0xff, 0xff), Buffer.of(0x80, 0x80), Buffer.of(0x8a, 0xfe)]
+  tokens: [...tokensOf('\r\n', '\r\n\r\n', ':', ' ', '\0', 'Content-Length: 5\r\n', 'Content-Length: -1\r\n',
+    'Transfer-Encoding: chunked\r\n', 'X: y\r\n', '/../', '%00',
+    'ffffffff\r\n', 'HTTP/9.9', 'Expect: 100-continue\r\n', 'Sec-WebSocket-Extensions: permessage-deflate\r\n',
+      'Forwarded: for=1.2.3.4\r\n'),
+  Buffer.of(0x81, 0xff), Buffer.of(0x82, 0x80), Buffer.of(0x83), Buffer.of(0xc1, 0x80), Buffer.of(0x81, 0xfe, 0xff, 0xff),
+    Buffer.of(0x80, 0x80), Buffer.of(0x8a, 0xfe)]
 }
 
 const http = ({ stage }: Field, random: Random): Promise<Heard> => raw(stage.node.ports.http, mutant(random.pick(HTTP.pool), HTTP, random))
@@ -104,7 +111,8 @@ async function linkBefore({ stage, stranger }: Field, random: Random): Promise<H
   const hello = encodeHello(frames, { ...stranger.hello, nonce: random.bytes(32) })
   const bytes = mutant(random.once(2) ? hello : random.pick(LINK_MATERIAL.pool), LINK_MATERIAL, random)
   if (random.once(4)) return raw(cluster, bytes)
-  const link = await within(RawLink.dial(cluster, random.once(4) ? undefined : stranger.certificate, addressOf(random)).catch(() => undefined))
+  const link = await within(RawLink.dial(cluster, random.once(4) ? undefined : stranger.certificate, addressOf(random)).catch(() =>
+    undefined))
   if (link === undefined) return ''
   link.send(bytes)
   await within(link.next())

@@ -1,11 +1,15 @@
 /** Good stanzas of every shape that XML and its namespaces allow: what is made here must be taken. */
 import type { Random } from './random.js'
 
-const NAMES = ['body', 'x', 'query', 'item', 'a', '_', 'a-b.c', 'é', '漢字', 'x·', '𐀀', '__proto__', 'constructor', 'Body', 'xm', 'streams', 'message']
-const SPACES = ['urn:a', 'urn:b', 'jabber:x:data', 'jabber:client', 'jabber:server', 'urn:é', 'a&amp;b', 'http://x/?a=1', 'urn:&#x41;', 'urn:&lt;>']
+const NAMES = ['body', 'x', 'query', 'item', 'a', '_', 'a-b.c', 'é', '漢字', 'x·', '𐀀', '__proto__', 'constructor', 'Body', 'xm',
+  'streams', 'message']
+const SPACES = ['urn:a', 'urn:b', 'jabber:x:data', 'jabber:client', 'jabber:server', 'urn:é', 'a&amp;b', 'http://x/?a=1',
+  'urn:&#x41;', 'urn:&lt;>']
 const PREFIXES = ['p', 'q', 'ns0', 'é', '_']
-const TEXTS = ['hello', ' ', '\n', '\t', '\r\n', '\r', '>', ']', ']]', '] ]>', '"', "'", '&amp;', '&lt;', '&gt;', '&quot;', '&apos;', '&#65;', '&#x1F600;',
-  '&#9;', '&#10;', '&#13;', '&#x85;', '&#0065;', 'é', '漢', '😀', '\u0085', '\u007f', '\u00a0', '\u2028', '\ufeff', '\ufffd', '\u{10ffff}', '\ud7ff', '\ue000']
+const TEXTS = ['hello', ' ', '\n', '\t', '\r\n', '\r', '>', ']', ']]', '] ]>', '"', "'", '&amp;', '&lt;', '&gt;', '&quot;', '&apos;',
+  '&#65;', '&#x1F600;',
+  '&#9;', '&#10;', '&#13;', '&#x85;', '&#0065;', 'é', '漢', '😀', '\u0085', '\u007f', '\u00a0', '\u2028', '\ufeff', '\ufffd',
+    '\u{10ffff}', '\ud7ff', '\ue000']
 const CDATA = ['', 'x', '<a>', '&amp;', ']', ']]', '>', ']] >', '\r\n', '\u0085', '\u007f', '😀', '<![CDATA[']
 const BLANKS = [' ', ' ', ' ', '  ', '\n', '\t', '\r\n']
 const ROOTS = ['message', 'presence', 'iq', 'message', 'x', 'r']

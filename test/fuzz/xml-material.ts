@@ -1,10 +1,6 @@
 /** What the targets that read XML begin with: the corpus of bad input, and traffic as clients send it. */
-import { JID_ROWS } from '../hostile/corpus/jid.js'
 import type { Bytes, Row } from '../hostile/corpus/row.js'
-import { SASL_ROWS } from '../hostile/corpus/sasl.js'
-import { STANZA_ROWS } from '../hostile/corpus/stanza.js'
-import { STREAM_ROWS } from '../hostile/corpus/stream.js'
-import { XML_ROWS } from '../hostile/corpus/xml.js'
+import { ALL_ROWS } from '../hostile/corpus/rows.js'
 import { CORPUS } from '../xml/second-opinion.js'
 import type { Material } from './mutate.js'
 import { tokensOf } from './mutate.js'
@@ -13,7 +9,7 @@ import { tokensOf } from './mutate.js'
 const LENGTH_MAX = 700
 const PLACES: Readonly<Record<string, string>> = { ns: '', alice: 'alice@im.test/r1', bob: 'bob@im.test/home', trap: '1' }
 
-export const HOSTILE_ROWS: readonly Row[] = [...XML_ROWS, ...STREAM_ROWS, ...STANZA_ROWS, ...JID_ROWS, ...SASL_ROWS]
+export const HOSTILE_ROWS: readonly Row[] = ALL_ROWS
 
 /** A row's bytes with its places filled in. */
 export function filled(send: Bytes, places = PLACES): Buffer {
@@ -24,11 +20,11 @@ export function filled(send: Bytes, places = PLACES): Buffer {
 
 /** Stanzas and other elements as they come from well-known clients. */
 export const TRAFFIC: readonly string[] = [
-  "<message to='bob@im.test' type='chat' id='a1'><body>hello &amp; &lt;good&gt; bye</body><active xmlns='http://jabber.org/protocol/chatstates'/></message>",
-  "<message to='bob@im.test' xml:lang='de'><body>Grüße 😀</body><request xmlns='urn:xmpp:receipts'/><origin-id xmlns='urn:xmpp:sid:0' id='7'/></message>",
-  "<message to='bob@im.test'><forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='2020-01-01T00:00:00Z'/><message xmlns='jabber:client'><body>x</body></message></forwarded></message>",
-  "<message type='error' to='bob@im.test'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:a@b</gone></error></message>",
-  "<presence><show>away</show><status>at\tlunch</status><priority>-5</priority><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='n' ver='QgayPKawpkPSDYmwT/WM94uAlu0='/></presence>",
+  "<message to='bob@im.test' type='chat' id='a1'><body>a &amp; &lt;b&gt;</body><active xmlns='http://jabber.org/protocol/chatstates'/></message>",
+  "<message to='bob@im.test' xml:lang='de'><body>é😀</body><request xmlns='urn:xmpp:receipts'/><origin-id xmlns='urn:xmpp:sid:0' id='7'/></message>",
+  "<message to='bob@im.test'><forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'><body>x</body></message></forwarded></message>",
+  "<message type='error' to='bob@im.test'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>x</gone></error></message>",
+  "<presence><show>away</show><priority>-5</priority><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='n' ver='Qg='/></presence>",
   "<presence to='bob@im.test' type='subscribe'/>", "<presence type='unavailable'/>",
   "<iq type='get' id='r'><query xmlns='jabber:iq:roster' ver=''/></iq>",
   "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='bob@im.test' name='B'><group>g</group></item></query></iq>",
@@ -40,7 +36,7 @@ export const TRAFFIC: readonly string[] = [
   "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1hLHI9Yg==</auth>",
   "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "<enable xmlns='urn:xmpp:sm:3' resume='true'/>", "<r xmlns='urn:xmpp:sm:3'/>",
   "<a xmlns='urn:xmpp:sm:3' h='4294967295'/>", "<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>", "<inactive xmlns='urn:xmpp:csi:0'/>",
-  "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>AGEAYg==</initial-response><bind xmlns='urn:xmpp:bind:0'/></authenticate>"
+  "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>AA==</initial-response></authenticate>"
 ]
 
 /** Bodies of streams: what stands between header and end. */
@@ -68,13 +64,18 @@ export const FRAMES: readonly [Framed, Framed] = [
 ]
 
 const WORDS: readonly string[] = [
-  '<', '>', '/', '/>', '</', "'", '"', '=', '&', ';', '&#', '&#x', '&lt;', '&#60;', '&#0;', '&#xD800;', '&#x10FFFF;', '&#x110000;', '&x;', '&amp',
-  '<![CDATA[', ']]>', ']', ']]', '<!--', '-->', '<?', '?>', "<?xml version='1.0'?>", '<?x y?>', '<!DOCTYPE x>', '<!ENTITY x "y">', ' ', '\t', '\n',
+  '<', '>', '/', '/>', '</', "'", '"', '=', '&', ';', '&#', '&#x', '&lt;', '&#60;', '&#0;', '&#xD800;', '&#x10FFFF;', '&#x110000;',
+    '&x;', '&amp',
+  '<![CDATA[', ']]>', ']', ']]', '<!--', '-->', '<?', '?>', "<?xml version='1.0'?>", '<?x y?>', '<!DOCTYPE x>', '<!ENTITY x "y">',
+    ' ', '\t', '\n',
   '\r', '\r\n', ':', 'a', 'xml', 'xmlns', 'xmlns:', "xmlns='urn:n'", " xmlns:p='urn:p'", " xmlns:p=''", " xmlns=''", " xmlns=' urn:n '",
   " xmlns:xml='http://www.w3.org/XML/1998/namespace'", " xmlns:stream='urn:x'", " xmlns='http://etherx.jabber.org/streams'",
-  " xmlns='jabber:server'", " xmlns='urn:ietf:params:xml:ns:xmpp-framing'", ' p:a=""', '<a>', '</a>', '<a/>', '<p:a/>', '<s:a/>', '<stream:a/>',
-  '<xml:a/>', " xml:lang=''", " xml:space='preserve'", " s:a='1'", ' a="1" a="2"', ' __proto__="1"', '<constructor>', 'é', '\u00b7', '\u0300',
-  '\u0085', '\u007f', '\ufffe', '\ufeff', '\u0000', '\u001f', '\u2028', '-', '.', '7', '</stream:stream>', '</s:s>', '<stream:x/>', '<message>',
+  " xmlns='jabber:server'", " xmlns='urn:ietf:params:xml:ns:xmpp-framing'", ' p:a=""', '<a>', '</a>', '<a/>', '<p:a/>', '<s:a/>',
+    '<stream:a/>',
+  '<xml:a/>', " xml:lang=''", " xml:space='preserve'", " s:a='1'", ' a="1" a="2"', ' __proto__="1"', '<constructor>', 'é', '\u00b7',
+    '\u0300',
+  '\u0085', '\u007f', '\ufffe', '\ufeff', '\u0000', '\u001f', '\u2028', '-', '.', '7', '</stream:stream>', '</s:s>', '<stream:x/>',
+    '<message>',
   '</message>', '<iq>', '<body>', '</body>', " type='error'", " to=''", '\u{1f600}', '\u{e0001}', '漢'
 ]
 

@@ -57,7 +57,8 @@ const message = (text: string): string => `<message xmlns='jabber:client' to='${
 /** The session is over: its next request finds nothing, and one line says so. */
 async function gone(hand: HandBosh, lines: () => readonly LogLine[]): Promise<void> {
   expect((await hand.post('').answer).text).toMatch(ended('item-not-found'))
-  const own = (): readonly LogLine[] => lines().filter((line) => line['ip'] === hand.spec.localAddress)
+  const own = (): readonly LogLine[] =>
+    lines().filter((line) => line['ip'] === hand.spec.localAddress && line['event'] !== 'bosh.bad-request')
   await eventually(() => own().length > 0, () => JSON.stringify(lines()))
   expect(own()).toMatchObject([{ event: 'stream.closed', level: 'info', room: 'stream' }])
 }
@@ -115,6 +116,7 @@ describe('requests', () => {
       hand.rid--
       await hand.ask(" type='terminate'")
       await gone(hand, lines)
+      expect(lines().filter((line) => line['event'] === 'bosh.bad-request')).toMatchObject([{ level: 'info', ip: at.localAddress }])
     })
   }
 })

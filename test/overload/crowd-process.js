@@ -69,6 +69,7 @@ class Client {
   async login({ available = true, resume = false } = {}) {
     this.text = ''
     this.why = ''
+    this.reading = 'open'
     this.socket = connect({ host: '127.0.0.1', port: this.port, localAddress: this.host, noDelay: true })
     this.socket.setEncoding('utf8')
     this.closed = false
@@ -243,12 +244,12 @@ function percentiles(list) {
   return { n: sorted.length, p50: of(0.5), p99: of(0.99), max: sorted.at(-1) ?? 0 }
 }
 
-let floods = 0
+/** Numbers of all messages, so that their order can be told. */
+let numbers = 0
 let flooding = 0
 
 /** Sends numbered messages, so many a second in all, as far as the sockets take them. */
 async function flood({ from, to, perSecond, seconds, bytes }) {
-  const number = ++floods
   const padding = 'x'.repeat(bytes)
   const stopAt = performance.now() + seconds * 1000
   flooding++
@@ -265,8 +266,8 @@ async function flood({ from, to, perSecond, seconds, bytes }) {
       const target = to[n % to.length]
       n++
       if (client.closed || !client.canWrite) continue
-      const id = `m${number}-${n}`
-      sent.set(id, { from: client.jid, n, at: now, arrived: false, refused: false })
+      const id = `m${++numbers}`
+      sent.set(id, { from: client.jid, n: numbers, at: now, arrived: false, refused: false })
       tally.sent++
       client.write(`<message type='chat' id='${id}' to='${target}'><body>${padding}</body></message>`)
     }

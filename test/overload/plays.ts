@@ -27,14 +27,14 @@ export async function slowReaders(form: Form): Promise<void> {
   await onStage({ title: `slow readers: ${count} take 0 or 10 kB/s of 1 MB/s each`, nodes: 1, users }, async (stage) => {
     const readers = seats('reader', count)
     const from = await stage.seat(0, seats('sender', count))
-    const to = await stage.seat(0, readers)
+    const to = await stage.seat(0, readers, { sm: true })
     const slow = async (): Promise<void> => {
       for (const [i, jid] of to.entries()) if (await stage.crowd.alive([jid]) > 0) await stage.crowd.read([jid], i % 2 === 0 ? 'paused' : 10 * KIB)
     }
     const back = async (): Promise<void> => {
       const gone: Seat[] = []
       for (const seat of readers) if (await stage.crowd.alive([jidOf(seat)]) === 0) gone.push(seat)
-      if (gone.length > 0) await stage.crowd.login({ port: stage.node(0).ports.c2s, logins: gone })
+      if (gone.length > 0) await stage.crowd.login({ port: stage.node(0).ports.c2s, logins: gone, sm: true, resume: true })
     }
     const took = await stage.play(form, {
       async overload() {
@@ -57,7 +57,9 @@ export async function slowReaders(form: Form): Promise<void> {
         return await stage.delivers(0, 0) && await stage.crowd.barrier(to, 1000) === count
       }
     })
-    stage.tell(await stage.settled(2000))
+    const tally = await stage.settled()
+    stage.tell(tally)
+    expect(tally).toMatchObject({ open: 0, doubled: 0 })
     // Each may have 4 MiB on its way, and 5 MiB stored that are read when it comes back.
     stage.judge(form, 100 + count * 9, took)
   })

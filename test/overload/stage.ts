@@ -142,6 +142,7 @@ export class Stage {
   }
 
   async end(): Promise<void> {
+    this.watch.print()               // also of a play that failed
     this.watch.stop()
     this.crowd.end()
     this.birds.end()

@@ -13,6 +13,9 @@ export interface Figures {
   readonly rssMb: number
   readonly rssMaxMb: number
   readonly descriptors: number
+  /** Share of the time that it computed, and that it waited for a core. */
+  readonly busy: number
+  readonly starved: number
   readonly canary: Percentiles & { readonly unanswered: number }
 }
 
@@ -29,10 +32,24 @@ export function rssMb(node: NodeProcess): number {
   return Number(rss) / 1024
 }
 
+interface Cpu {
+  readonly at: number
+  readonly busyMs: number
+  readonly starvedMs: number
+}
+
+/** Of its main thread: nanoseconds that it ran, and that it could have run. */
+function cpuOf(node: NodeProcess): Cpu {
+  const [ran = 0, waited = 0] = readFileSync(`/proc/${node.pid}/task/${node.pid}/schedstat`, 'utf8').split(' ').map(Number)
+  return { at: performance.now(), busyMs: ran / 1e6, starvedMs: waited / 1e6 }
+}
+
 export class Watch {
   readonly figures: Figures[] = []
   readonly notes: string[] = []
   readonly #looks = new Map<string, number[]>()
+  #printed = false
+  readonly #cpu = new Map<string, Cpu>()
   readonly #timer: NodeJS.Timeout
 
   constructor(private readonly title: string, private readonly canaries: readonly Canary[]) {
@@ -40,7 +57,10 @@ export class Watch {
   }
 
   async begin(): Promise<void> {
-    for (const { crowd, jid } of this.canaries) await crowd.canary(jid)
+    for (const { node, crowd, jid } of this.canaries) {
+      this.#cpu.set(node.name, cpuOf(node))
+      await crowd.canary(jid)
+    }
   }
 
   /** Closes one time. */
@@ -50,7 +70,10 @@ export class Watch {
       const canary = await crowd.sung(jid, time !== 'after')
       const looks = this.#looks.get(node.name) ?? [0]
       this.#looks.set(node.name, [])
+      const [cpu, was] = [cpuOf(node), this.#cpu.get(node.name) ?? cpuOf(node)]
+      this.#cpu.set(node.name, cpu)
       this.figures.push({
+        busy: (cpu.busyMs - was.busyMs) / (cpu.at - was.at), starved: (cpu.starvedMs - was.starvedMs) / (cpu.at - was.at),
         node: node.name, time, canary, rssMaxMb: Math.max(...looks), rssMb: looks.reduce((sum, mb) => sum + mb, 0) / looks.length,
         descriptors: readdirSync(`/proc/${node.pid}/fd`).length
       })
@@ -72,14 +95,18 @@ export class Watch {
     this.notes.push(text)
   }
 
+  /** Once. */
   print(): void {
+    if (this.#printed) return
+    this.#printed = true
     const ms = (value: number): string => value.toFixed(1).padStart(8)
-    const rows = this.figures.map(({ node, time, rssMb, rssMaxMb, descriptors, canary }) =>
-      `| ${node} | ${time.padEnd(6)} | ${rssMb.toFixed(0).padStart(6)} | ${rssMaxMb.toFixed(0).padStart(6)} | ${String(descriptors).padStart(6)} `
+    const percent = (share: number): string => `${(share * 100).toFixed(0).padStart(3)} %`
+    const rows = this.figures.map(({ node, time, rssMb, rssMaxMb, descriptors, busy, starved, canary }) =>
+      `| ${node} | ${time.padEnd(6)} | ${rssMb.toFixed(0).padStart(6)} | ${rssMaxMb.toFixed(0).padStart(6)} | ${String(descriptors).padStart(6)} | ${percent(busy)} | ${percent(starved)} `
       + `| ${ms(canary.p50)} | ${ms(canary.p99)} | ${ms(canary.max)} |`)
     process.stdout.write([
       `\n${this.title} (load average ${loadavg().map((load) => load.toFixed(1)).join(' ')})`,
-      '| node | time | RSS MB | max MB | fds | ping p50 ms | p99 | max |', '|---|---|---|---|---|---|---|---|', ...rows, ...this.notes.map((note) => `- ${note}`), ''
+      '| node | time | RSS MB | max MB | fds | busy | starved | ping p50 ms | p99 | max |', '|---|---|---|---|---|---|---|---|---|---|', ...rows, ...this.notes.map((note) => `- ${note}`), ''
     ].join('\n'))
   }
 
