@@ -8,7 +8,7 @@ import type { Stanza } from '../xmpp/stanza.js'
 
 const config = {
   recipients: integer('recipients-per-minute', 300, 0, 1_000_000, 'Others that one account may write to in a minute; 0 for no limit.'),
-  recipientsNew: integer('recipients-per-minute-new', 30, 0, 1_000_000, 'The same for an account that is younger than a day, and for guests.'),
+  recipientsNew: integer('recipients-per-minute-new', 30, 0, 1_000_000, 'The same for an account younger than a day, and for guests.'),
   subscriptions: integer('subscriptions-per-minute', 20, 0, 1_000_000, 'Subscription requests of one account in a minute; 0 for no limit.')
 }
 

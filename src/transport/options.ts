@@ -106,7 +106,7 @@ export const addressLimitOptions = options({
   registrationsPerDay: integer('--registrations-per-day', 50, 1, 1_000_000,
     'Accounts that all addresses together may make themselves at a node in a day: it stops those who have many addresses.'),
   exempt: networks('--limits-exempt', ['127.0.0.0/8', '::1/128'],
-    'Addresses or networks whose connections, failed logins and registrations are not counted; none for nobody.')
+    'Addresses or networks whose connections, failed logins and registrations are not counted, and that have no rates; none for nobody.')
 })
 
 /** When the node is near its end and takes no new connections. */

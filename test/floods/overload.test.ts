@@ -8,7 +8,8 @@ let siege: Siege
 beforeAll(async () => { siege = await Siege.lay({ accounts: [] }) }, 90_000)
 afterAll(async () => { await siege.stage.clear() }, 60_000)
 
-interface Cluster { readonly health: { readonly state: string, readonly parts: Readonly<Record<string, { readonly state: string, readonly why: string }>> } }
+interface Part { readonly state: string, readonly why: string }
+interface Cluster { readonly health: { readonly parts: Readonly<Record<string, Part>> } }
 const load = async () => ((await siege.stage.node.admin('/cluster')) as Cluster).health.parts['load']
 
 test('descriptors at 90 %: degraded, resource-constraint for new clients, 503 for WebSocket; with room again all is well', async () => {

@@ -28,7 +28,7 @@ export function floods(size: number): void {
   }, 90_000)
   afterAll(async () => { await siege.stage.clear() }, 60_000)
 
-  const crowd = (address: string, count: number, port = siege.port): readonly Stranger[] => range(count).map(() => Stranger.at(port, address))
+  const crowd = (address: string, count: number): readonly Stranger[] => range(count).map(() => Stranger.at(siege.port, address))
   const gone = async (all: readonly Stranger[]): Promise<void> => {
     for (const { socket } of all) socket.destroy()
     await Promise.all(all.map(({ over }) => over))

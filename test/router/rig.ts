@@ -73,7 +73,8 @@ export class Rig {
     this.hlc = new HybridClock(() => this.clock.wall())
     const caches = new AccountCaches({ store: this.store, invalidate: (cache, key) => this.#mesh.invalidate(cache, key) })
     const settings = options.settings ?? (() => undefined)
-    this.services = { store: this.store, clock: this.clock, log: this.#log(), server: this.#facts(domains, options.exempt ?? false), caches, settings }
+    const server = this.#facts(domains, options.exempt ?? false)
+    this.services = { store: this.store, clock: this.clock, log: this.#log(), server, caches, settings }
     this.router = createRouter({
       pipeline: this.pipeline, services: this.services, domains, sessions: this.sessions, mesh: this.#mesh, hlc: this.hlc,
       strategy: options.strategy ?? aloneStrategy, stableLog: this.#stableLog,
