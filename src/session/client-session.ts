@@ -102,10 +102,6 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
     return this.#priority
   }
 
-  get managed(): boolean {
-    return this.#managed
-  }
-
   get detached(): boolean {
     return this.#stream === undefined
   }
@@ -169,6 +165,10 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
       const log = this.#resumeMs > 0 ? stableLog : undefined
       this.#heldBack ??= new HeldBack({ session: this.session, most, log, deliver: (entry) => this.#letGo(entry) })
     }
+  }
+
+  room(): Promise<void> | undefined {
+    return this.#over ? undefined : this.#outgoing.room()
   }
 
   asked(): void {

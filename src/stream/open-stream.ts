@@ -9,8 +9,6 @@ import type { StreamError } from '../xmpp/errors.js'
 
 /** Gets the stanzas of a stream on which a resource is bound. */
 export interface StanzaConsumer {
-  /** Stream management is enabled. */
-  readonly managed: boolean
   /** `<message/>`, `<presence/>` or `<iq/>` in `jabber:client`. Throws `StreamError` to end the stream. */
   stanza(element: RawElement): void
   /** Nothing has come for long: ask the peer for a sign of life. */

@@ -24,11 +24,11 @@ export class XmppClientDriver implements ResumingDriver {
   async login(door: Door, { user, domain, password }: Account): Promise<string> {
     const xmpp = client({ service: serviceOf(this.over, door), domain, username: user, password, timeout: STEP_MS })
     this.#xmpp = xmpp
-    xmpp.on('error', (e: unknown) => { if (process.env['NOISE']) console.log('xmpp error', e, (e as Error).stack) })
+    xmpp.on('error', () => {})
     xmpp.on('stanza', (stanza: Element) => { this.#saw(stanza) })
     // There is no switch for it: the library uses STARTTLS wherever it is offered.
     if (door.security === 'plain') xmpp.prependListener('element', withoutTls)
-    const jid = await xmpp.start()
+    const jid = await startOf(xmpp)
     if (this.resumes) await this.#watch(xmpp)
     else xmpp.reconnect.stop()
     await this.roster()
@@ -128,4 +128,12 @@ function serviceOf(over: 'tcp' | 'websocket', { ports, security }: Door): string
 function withoutTls(element: Element): void {
   const offer = element.getChild('starttls')
   if (offer !== undefined && element.is('features')) element.remove(offer)
+}
+
+/** The library misses an answer to its header that comes before the system has told it that the header is written. */
+async function startOf(xmpp: XmppClient): Promise<{ toString(): string }> {
+  const online = new Promise<{ toString(): string }>((done) => { xmpp.once('online', done) })
+  const started = xmpp.start()
+  started.catch(() => undefined)
+  return Promise.race([online, started])
 }

@@ -15,7 +15,9 @@ export function mechanismsFor(rules: LoginRules, stream: LoginStream): Offer {
   const { authenticator, plain, plainWithoutTls } = rules
   const { secure } = stream.flags
   if (!secure && rules.tlsRequired(stream.domain)) return { mechanisms: [], bindings: [] }
-  const bindings = (stream.peer.tls?.bindings ?? []).filter((type) => rules.bindings.includes(type))
+  // No browser binds channels, and what runs there takes -PLUS for the best nevertheless (stanza up to 12 does) and then fails.
+  const offered = stream.kind === 'websocket' ? [] : stream.peer.tls?.bindings ?? []
+  const bindings = offered.filter((type) => rules.bindings.includes(type))
   const scram = authenticator.hashes.map((hash) => `SCRAM-${hash}`)
   const mechanisms = [
     ...(certifiedOn(stream).length > 0 ? ['EXTERNAL'] : []),
