@@ -13,8 +13,8 @@ const WORDLESS: ReadonlySet<string> = new Set([NS_CHAT_STATES, 'urn:xmpp:hints',
 /** On what the stanza is the newest word: it may wait, and an earlier one is void. `undefined`: it must not wait. */
 export function topicOf(stanza: Stanza): string | undefined {
   switch (stanza.kind) {
-    case 'presence': return isAvailability(stanza) ? `presence ${stanza.from}` : undefined
-    case 'message': return isTyping(stanza) ? `typing ${stanza.type} ${stanza.from}` : undefined
+    case 'presence': return isAvailability(stanza) ? `presence ${stanza.from?.toString()}` : undefined
+    case 'message': return isTyping(stanza) ? `typing ${stanza.type} ${stanza.from?.toString()}` : undefined
     case 'iq': return undefined
     default: return stanza.kind satisfies never
   }

@@ -16,6 +16,8 @@ export interface Amount {
   readonly cuts: number
 }
 
+/** Some of what is said meanwhile has arrived then. */
+const MOMENT_MS = 15
 const DOORS = ['c2s', 'c2sTls', 'http', 'https'] as const
 
 class Talker {
@@ -40,8 +42,13 @@ class Talker {
     this.full = await this.driver.login({ ...door, ports: { ...door.ports, ...ports } }, account)
   }
 
-  /** By turns the connection is reset, and goes silent while the client finds another network: the node still has the old one. */
+  /**
+   * By turns the connection is reset, and goes silent while the client finds another network: the node still has the old one.
+   * Twice at once, when all that was said lately is still on its way; twice a moment later, in the middle of what follows.
+   */
   async loseConnection(turn: number): Promise<void> {
+    if (turn % 4 >= 2) await new Promise((resolve) => { setTimeout(resolve, MOMENT_MS) })
+    const back = this.driver.line.back()
     if (turn % 2 === 0) {
       for (const way of this.#ways) way.cut()
       for (const way of this.#ways) way.heal()
@@ -49,7 +56,7 @@ class Talker {
       for (const way of this.#ways) way.freeze()
       await this.driver.changeNetworks()
     }
-    await this.driver.line.back()
+    await back
   }
 
   async end(): Promise<void> {
