@@ -89,6 +89,7 @@ async function speak(talker: Talker, to: string, { messages, cuts }: Amount): Pr
       losing.catch(() => {})
     }
     await talker.driver.send(to, line)
+    await new Promise((resolve) => { setImmediate(resolve) })                 // the network has its turn
   }
   await losing
 }
