@@ -29,8 +29,13 @@ const XEPS_OF_ROOMS = [
     note: 'clients, where --tls-client-ca is given' },
   { number: 203, version: '2.0', title: 'Delayed Delivery', room: 'xmpp' },
   { number: 206, version: '1.4', title: 'XMPP Over BOSH', room: 'transport' },
+  { number: 386, version: '1.1.0', title: 'Bind 2', room: 'stream', note: 'without an archive: no metadata' },
+  { number: 388, version: '1.0.4', title: 'Extensible SASL Profile', room: 'stream', note: 'over TLS' },
   { number: 440, version: '1.0.0', title: 'SASL Channel-Binding Type Capability', room: 'stream' },
-  { number: 474, version: '0.5.0', title: 'SASL SCRAM Downgrade Protection', room: 'stream' }
+  { number: 474, version: '0.5.0', title: 'SASL SCRAM Downgrade Protection', room: 'stream' },
+  { number: 478, version: '0.2.0', title: 'Stream Limits Advertisement', room: 'stream' },
+  { number: 480, version: '0.2.0', title: 'SASL Upgrade Tasks', room: 'stream', note: 'SCRAM-SHA-256 and SCRAM-SHA-512' },
+  { number: 484, version: '0.2.0', title: 'Fast Authentication Streamlining Tokens', room: 'stream', note: 'no TLS 0-RTT' }
 ]
 
 const { description, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))

@@ -97,8 +97,9 @@ interface Engine {
 
 async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]): Promise<Engine> {
   const { settings, found, logs, version, clock, hlc, metrics, sessions, open: { cluster, values: drawn, store: rows }, mesh } = ground
-  const { server, session, stream } = settings.values
+  const { server, session, stream, addressLimits } = settings.values
   const log = logs.room('session')
+  const exempt = Networks.of(addressLimits.exempt)
   const pipeline = pipelineOf(found, settings)
   const domains = hosts.map(({ domain }) => domain)
   const admitsGuests = saidBy(hosts, 'anonymous', server.anonymous)
@@ -113,7 +114,7 @@ async function engine(ground: Ground, strategy: Strategy, hosts: readonly Host[]
   const accounts: ServerAccounts = new ServerAccounts({
     version, domains, clock, credentials, caches, pipeline, store, cluster, sessions, log,
     admins: server.admins.map(parseJid), nodes: mesh, router: () => router,
-    tlsRequired: saidBy(hosts, 'tlsRequired', stream.vhostTlsRequired)
+    tlsRequired: saidBy(hosts, 'tlsRequired', stream.vhostTlsRequired), exempt: (address) => exempt.has(address)
   })
   const options = new Map<object | undefined, object | undefined>(
     found.map(({ declaration: { id, config } }) => [config, settings.pluginSettings.get(id)])
@@ -200,7 +201,10 @@ function clientDoor(ground: Ground, { router, accounts, credentials, loginSecret
     slow: { slowBytes: pendingBytesMax, slowMs }, jids: new JidCache(JIDS_MAX), deadlines: doors.room.wheel, strain: doors.room.strain,
     authenticator: credentials, loginSecret, tokens: tokensOf(ground, credentials, loginSecret),
     registrar: registrationOf(ground, credentials, hosts),
-    limits: { beforeBytes: values.streamLimits.beforeAuthStanzaBytes, afterBytes: values.streamLimits.stanzaBytes, idleSeconds: undefined },
+    limits: {
+      beforeBytes: values.streamLimits.beforeAuthStanzaBytes, afterBytes: values.streamLimits.stanzaBytes,
+      idleSeconds: values.stream.idleSeconds
+    },
     log: logs.room('stream'), extras: () => accounts.streamFeatures(),
     domains: {
       first: hosts[0]?.domain ?? '',

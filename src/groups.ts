@@ -7,8 +7,7 @@ import type { Section } from './config/generate.js'
 import { allGroups, readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
 import { sessionOptions } from './session/options.js'
 import { streamOptions } from './stream/options.js'
-import { strainOptions } from './telemetry/strain.js'
-import { addressLimitOptions, doorOptions, httpLimitOptions, streamLimitOptions, tlsOptions } from './transport/options.js'
+import { addressLimitOptions, doorOptions, httpLimitOptions, strainOptions, streamLimitOptions, tlsOptions } from './transport/options.js'
 
 /** In the order of the manual. */
 export const GROUPS = {

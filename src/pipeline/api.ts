@@ -120,6 +120,8 @@ export interface ServerFacts {
   disco(of: 'host' | 'account'): DiscoFacts
   /** Clients of this domain must use TLS before they log in. */
   tlsRequired(domain: string): boolean
+  /** No limit holds for clients at this address (`--limits-exempt`). */
+  exempt(address: string): boolean
   /** This life of this node, and whether one of that name is alive. */
   readonly node: string
   isLive(node: string): boolean

@@ -124,8 +124,9 @@ export class Acceptance {
       void this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer), fork })
     }
     const verdict: Verdict = { kind: 'accept', sessions: takers.map((session) => session.session) }
-    if (this.#stable === true) return this.#accepted(offer, takers, verdict)
-    return this.#stable.then(() => this.#accepted(offer, takers, verdict))
+    const room = roomOf(takers)
+    if (this.#stable === true && room === undefined) return this.#accepted(offer, takers, verdict)
+    return Promise.all([this.#stable, room]).then(() => this.#accepted(offer, takers, verdict))
   }
 
   #forkOf({ audience, readdress }: Offer, takers: readonly Session[]): Fork | undefined {
@@ -234,6 +235,16 @@ function takesAgain(mark: Mark, number: number, { to }: Stanza): boolean {
   mark.again = (mark.again ?? new Set()).add(number)
   mark.last = Math.max(mark.last, number)
   return true
+}
+
+/** Taken it is; but whoever sent it goes on when the slowest of them has room again. */
+function roomOf(takers: readonly Session[]): Promise<unknown> | undefined {
+  let all: Promise<unknown> | undefined
+  for (const session of takers) {
+    const room = session.room()
+    if (room !== undefined) all = all === undefined ? room : Promise.all([all, room])
+  }
+  return all
 }
 
 /** The stanza's own `to` stays as it is (RFC 6121 §8.5.2.1.1); one that has none shows the address it went to. */

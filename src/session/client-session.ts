@@ -136,6 +136,10 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
     return this.#over || this.#outgoing.deliver(stanza, to, key, fork)
   }
 
+  room(): Promise<void> | undefined {
+    return this.#over ? undefined : this.#outgoing.room()
+  }
+
   asked(): void {
     if (this.#managed) this.#incoming.asked()
   }

@@ -12,11 +12,12 @@ export const sessionOptions = options({
   smLocation: text('--sm-location', '',
     'Host and port where clients of this node should come back to, such as node1.example.com:5222; empty for wherever they like.'),
   smQueue: integer('--sm-queue', 1_000, 10, 100_000,
-    'Stanzas that one device may leave unacknowledged: beyond it the connection is dropped, then the device is given up.'),
-  smQueueBytes: bytes('--sm-queue-bytes', 4 * 1024 ** 2, 64 * 1024, 1024 ** 3, 'The same in bytes.'),
+    'Stanzas that are kept for a device that has lost its connection: beyond it the device is given up. A connected one may leave ' +
+    'ten times as many unacknowledged, then its connection is dropped.'),
+  smQueueBytes: bytes('--sm-queue-bytes', 4 * 1024 ** 2, 64 * 1024, 1024 ** 3, 'The same in bytes; four times as many for a connected one.'),
   smRequestEvery: integer('--sm-request-every', 5, 1, 1_000, 'Stanzas after which a client is asked what it has got.'),
   smRequestIdle: milliseconds('--sm-request-idle', 1_000, 250, 60_000, 'After fewer stanzas it is asked when so long has passed.'),
-  smAckSeconds: seconds('--sm-ack-seconds', 60, 1, 3_600, 'A client that is asked and does not answer for so long has lost its connection.'),
+  smAckSeconds: seconds('--sm-ack-seconds', 60, 1, 3_600, 'A client that is asked and does not answer for so long has lost its line.'),
   tokenDays: integer('--fast-token-days', 21, 0, 365,
     'Days that a login token (FAST, XEP-0484) is good for: a device that stays away longer needs its password. 0: no tokens.'),
   tokenRotateDays: integer('--fast-rotate-days', 7, 1, 365, 'A login token of this age in days is replaced when it is used.')

@@ -33,6 +33,10 @@ export interface QueueBounds extends AckBounds {
   readonly bytesMax: number
 }
 
+/** A client that is there may be that many times behind: people with thousands of contacts get them all in one turn. */
+const BURST_STANZAS = 10
+const BURST_BYTES = 4
+
 /** The session, as far as it is told of trouble. */
 export interface OutgoingOwner {
   readonly session: string
@@ -44,6 +48,9 @@ export interface OutgoingOwner {
   /** The client does not answer. */
   silent(): void
 }
+
+/** How long a sender waits for a client that has much to take: long enough for an acknowledgement; no longer, for it may never come. */
+const ROOM_MS = 1000
 
 export class Outgoing {
   readonly #owner: OutgoingOwner
@@ -60,11 +67,16 @@ export class Outgoing {
   #resumable = false
   /** The line said no; it will say when it has room. */
   #full = false
+  /** How many were waiting when the connection was lost: the bound is on what comes after. */
+  #left = 0
+  #leftBytes = 0
   /** What has been accepted up to this number is delayed when it is written. */
   #lateTo = 0
   /** Entries up to this number are in the log; all when nothing is pending. */
   #stableTo = Infinity
   #pending: Promise<void> | undefined
+  /** Senders that wait until the client has taken some of it. */
+  #waiting: (() => void)[] = []
 
   constructor(owner: OutgoingOwner, parts: OutgoingParts) {
     this.#owner = owner
@@ -93,12 +105,24 @@ export class Outgoing {
     return true
   }
 
+  /** Resolves when the client has taken some of what waits, or after a while; nothing when little waits. */
+  room(): Promise<void> | undefined {
+    if (!this.#crowded) return undefined
+    return new Promise((go) => {
+      if (this.#waiting.push(go) === 1) this.#parts.clock.after(ROOM_MS, () => this.#letGo())
+    })
+  }
+
   /** @param start what is counted from; 0 but in tests */
   enable(resumable: boolean, start = 0): void {
     const { clock, deadlines, queue } = this.#parts
     this.#queue = new Unacked(start)
     this.#resumable = resumable
-    const client = { ask: (idle: boolean) => this.#ask(idle), lost: () => this.#owner.silent(), heardAt: () => this.#stream?.peer.heardAt?.() ?? -Infinity }
+    const client = {
+      ask: (idle: boolean) => this.#ask(idle),
+      lost: () => this.#owner.silent(),
+      heardAt: () => this.#stream?.peer.heardAt?.() ?? -Infinity
+    }
     this.#requests = new AckRequests(client, queue, { clock, deadlines })
     for (const entry of this.#takeHeld()) void this.#keep(this.#queue, entry)
   }
@@ -106,15 +130,20 @@ export class Outgoing {
   /** The client knows its address on `stream`: what waits is written. */
   attach(stream: OpenStream): void {
     this.#stream = stream
+    this.#left = 0
+    this.#leftBytes = 0
     this.#full = false
     this.#flow()
   }
 
   detach(): void {
     this.#stream = undefined
+    this.#left = this.#queue?.size ?? 0
+    this.#leftBytes = this.#queue?.bytes ?? 0
     this.#slow.stop()
     this.#requests?.stop()
     this.#queue?.pack()
+    this.#letGo()
   }
 
   gate(open: boolean): void {
@@ -125,6 +154,7 @@ export class Outgoing {
   drained(): void {
     this.#full = false
     this.#flow()
+    if (!this.#crowded) this.#letGo()
   }
 
   /** `<a/>`. False: the client has said more before. */
@@ -135,6 +165,7 @@ export class Outgoing {
     const result = queue.acknowledge(h)
     if (result === 'too-high') throw tooHigh(h, sent)
     this.#requests?.answered(queue.size)
+    if (!this.#crowded) this.#letGo()
     if (result === 'old') return false
     if (this.#resumable) void this.#parts.stableLog.append({ type: 'TRIM', session: this.#owner.session, h })
     return true
@@ -158,6 +189,17 @@ export class Outgoing {
 
   get #flows(): boolean {
     return this.#stream !== undefined && this.#gateOpen
+  }
+
+  /** Half of what would be too much. */
+  get #crowded(): boolean {
+    const { queue: { stanzasMax, bytesMax }, slow } = this.#parts
+    if (this.#queue !== undefined) return this.#queue.size > stanzasMax / 2 || this.#queue.bytes > bytesMax / 2
+    return (this.#stream?.pendingBytes ?? 0) > slow.slowBytes
+  }
+
+  #letGo(): void {
+    for (const go of this.#waiting.splice(0)) go()
   }
 
   #flow(): void {
@@ -185,9 +227,10 @@ export class Outgoing {
     queue.push(entry)
     entry.outNo = queue.accepted
     if (this.#stream === undefined) entry.stanza.pack()
+    const [stanzas, bytes] = this.#stream === undefined ? [stanzasMax, bytesMax] : [stanzasMax * BURST_STANZAS, bytesMax * BURST_BYTES]
     const stable = this.#resumable ? stableLog.append(entry) : true     // trap 3
     const result = stable === true && this.#pending === undefined ? true : this.#whenStable(queue, entry.outNo, stable)
-    if (queue.size > stanzasMax || queue.bytes > bytesMax) this.#owner.overflow()
+    if (queue.size > stanzas + this.#left || queue.bytes > bytes + this.#leftBytes) this.#owner.overflow()
     else if (result === true) this.#pump(queue)
     return result
   }

@@ -26,6 +26,8 @@ export interface Session extends Device {
    * promise resolves (I1). `fork` is shared by all devices that take it.
    */
   deliver(stanza: Stanza, to?: Jid, key?: OriginKey, fork?: Fork): true | Promise<void>
+  /** Much waits for the client: resolves when it has taken some of it, or after a while. Until then no ACCEPT goes. */
+  room(): Promise<void> | undefined
   /** The router has dealt with stanza `index` of this session; out of order is allowed, `h` grows as a prefix (I6). */
   handled(index: number): void
   /** The last available presence and its priority; `undefined` for unavailable. */

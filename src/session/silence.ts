@@ -25,7 +25,8 @@ export interface SilenceParts {
 
 /** XEP-0199 §4.2. Whatever answer comes, even an error, has come. */
 export function pingTo(jid: Jid): Stanza {
-  return Stanza.of({ kind: 'iq', type: 'get', from: new Jid('', jid.domain, ''), to: jid, id: 'alive' }, xml('ping', { xmlns: 'urn:xmpp:ping' }))
+  const head = { kind: 'iq', type: 'get', from: new Jid('', jid.domain, ''), to: jid, id: 'alive' } as const
+  return Stanza.of(head, xml('ping', { xmlns: 'urn:xmpp:ping' }))
 }
 
 export class Silence implements Timed {

@@ -72,7 +72,8 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.form = transport.form
     this.clock = clock
     this.log = log.child({ ip: transport.peer.address, transport: transport.kind })
-    this.#flags = { secure: transport.peer.secure, sasl: false, sasl2: false, authenticated: false, bound: false }
+    const none = { sasl: false, sasl2: false, authenticated: false, bound: false, managed: false }
+    this.#flags = { secure: transport.peer.secure, ...none }
     this.#startedAt = clock.now()
     this.#deadline = this.#startedAt + profile.authenticatedMs
   }

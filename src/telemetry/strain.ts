@@ -5,17 +5,13 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-import { integer, milliseconds, options, type Values } from '../config/option.js'
 import type { Cancel, Clock } from './clock.js'
 
-export const strainOptions = options({
-  delayMs: milliseconds('--overload-delay-ms', 500, 20, 60_000,
-    'No new connections while the event loop is late by this (99th percentile of a second) for five seconds.'),
-  heapPercent: integer('--overload-heap-percent', 90, 10, 100, 'No new connections while so much of the heap\'s limit is in use.'),
-  descriptorsPercent: integer('--overload-descriptors-percent', 90, 10, 100,
-    'No new connections while so many of the descriptors that the system allows (ulimit -n) are open.')
-})
-export type StrainSettings = Values<typeof strainOptions>
+export interface StrainSettings {
+  readonly delayMs: number
+  readonly heapPercent: number
+  readonly descriptorsPercent: number
+}
 
 export const STRAINS = ['event-loop', 'heap', 'descriptors'] as const
 export type StrainKind = (typeof STRAINS)[number]
@@ -133,7 +129,6 @@ const SAMPLE_MS = 20
 export function systemProbes(): Probes {
   const delay = monitorEventLoopDelay({ resolution: SAMPLE_MS })
   delay.enable()
-  const descriptorsMax = openFilesMax()
   return {
     delayMs() {
       const late = delay.percentile(99) / 1e6 - SAMPLE_MS
@@ -144,12 +139,15 @@ export function systemProbes(): Probes {
       const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
       return (100 * used) / limit
     },
-    descriptorsPercent: () => (descriptorsMax === undefined ? undefined : (100 * openFiles()) / descriptorsMax),
+    descriptorsPercent() {
+      const most = openFilesMax()
+      return most === undefined ? undefined : (100 * openFiles()) / most
+    },
     stop: () => { delay.disable() }
   }
 }
 
-/** Linux; elsewhere nobody says. */
+/** Linux; elsewhere nobody says. Read each time: `prlimit` may change it. */
 function openFilesMax(): number | undefined {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []

@@ -10,7 +10,7 @@ export interface OutboxOwner {
 }
 
 /** As for sockets: senders that do not wait may go beyond the bound this many times. */
-const HARD_FACTOR = 4
+const HARD_FACTOR = 8
 
 export class BoshOutbox implements PendingQueue {
   readonly #bounds: QueueBounds

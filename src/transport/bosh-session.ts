@@ -208,10 +208,10 @@ export class BoshSession implements Transport, Timed, Flushable {
     }
     this.#lastNewAt = now
     this.#idlePoll = request.empty && request.rid !== this.terms.firstRid ? request.rid : undefined
-    this.#idleBy = Infinity
     this.#window.add(request.rid, { request, exchange, arrivedAt: now, repeats: 0, delivered: 0, headed: false, done: false })
     this.#room.wheel.look(this, now + this.terms.waitMs)
     for (let next = this.#window.takeNext(); next !== undefined; next = this.#window.takeNext()) this.#inbox.push(next)
+    if (this.#hadItsTurn(request)) this.#idleBy = Infinity
     this.#work()
     this.#plan()
   }
@@ -233,7 +233,7 @@ export class BoshSession implements Transport, Timed, Flushable {
     if (++open.repeats >= REPEATS_MAX) { this.#violated('policy-violation', exchange); return }
     open.exchange?.answer(this.#answer({ type: 'error' }))         // §14.3: the old one is let go, the new one waits
     open.exchange = exchange
-    this.#idleBy = Infinity
+    if (this.#hadItsTurn(open.request)) this.#idleBy = Infinity
   }
 
   #work(): void {
@@ -386,8 +386,14 @@ export class BoshSession implements Transport, Timed, Flushable {
     return oldest === undefined ? Infinity : oldest.arrivedAt + this.terms.waitMs
   }
 
+  /** XEP-0124 §14.2: an early request waits for one that may never come, so it keeps no session alive. */
+  #hadItsTurn({ rid }: BoshRequest): boolean {
+    return rid <= this.#window.last
+  }
+
   #watchIdle(): void {
-    if (this.#over || this.#idleBy !== Infinity || this.#window.opened().some((open) => open.exchange !== undefined)) return
+    if (this.#over || this.#idleBy !== Infinity) return
+    if (this.#window.opened().some((open) => open.exchange !== undefined && this.#hadItsTurn(open.request))) return
     this.#idleBy = this.#room.wheel.now() + this.terms.inactivityMs
     this.#room.wheel.look(this, this.#idleBy)
   }

@@ -117,10 +117,11 @@ export class Listener {
   #accepted(socket: Socket): void {
     socket.on('error', () => {})                       // `close` follows and tells the owner
     const { remoteAddress, remotePort } = socket
+    const { strain } = this.#room
     if (remoteAddress === undefined) return void socket.destroy()
     const origin: Origin = { address: plainAddress(remoteAddress), port: remotePort ?? 0, secure: false }
     if (this.#greeting.size >= GREETING_MAX) this.#refuse(socket, origin, 'overloaded', 'too many in their greeting')
-    else if (this.door.logsIn && this.#room.strain?.strained === true) void this.#greet(socket, this.#wait(socket, origin, this.#room.strain))
+    else if (this.door.logsIn && strain?.strained === true) void this.#greet(socket, this.#wait(socket, origin, strain))
     else this.#receive(socket, origin)
   }
 

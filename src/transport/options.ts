@@ -106,7 +106,16 @@ export const addressLimitOptions = options({
   registrationsPerDay: integer('--registrations-per-day', 50, 1, 1_000_000,
     'Accounts that all addresses together may make themselves at a node in a day: it stops those who have many addresses.'),
   exempt: networks('--limits-exempt', ['127.0.0.0/8', '::1/128'],
-    'Addresses or networks whose connections, failed logins and registrations are not counted; none for nobody.')
+    'Addresses or networks whose connections, failed logins and registrations are not counted, and that have no rates; none for nobody.')
+})
+
+/** When the node is near its end and takes no new connections. */
+export const strainOptions = options({
+  delayMs: milliseconds('--overload-delay-ms', 500, 20, 60_000,
+    'No new connections while the event loop is late by this (99th percentile of a second) for five seconds.'),
+  heapPercent: integer('--overload-heap-percent', 90, 10, 100, 'No new connections while so much of the heap\'s limit is in use.'),
+  descriptorsPercent: integer('--overload-descriptors-percent', 90, 10, 100,
+    'No new connections while so many of the descriptors that the system allows (ulimit -n) are open.')
 })
 
 /** HTTP, WebSocket and BOSH. */

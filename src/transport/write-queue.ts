@@ -21,7 +21,7 @@ export interface QueueBounds {
 }
 
 /** Senders that do not wait (many of them, each with a little) may go beyond the bound, but only this many times. */
-const HARD_FACTOR = 4
+const HARD_FACTOR = 8
 
 export interface QueueOwner {
   /** Enough has been taken after `push` said no. */

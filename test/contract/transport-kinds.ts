@@ -55,7 +55,8 @@ export function limitsFor(room: TestRoom): AddressLimits {
 }
 
 export function doorRoom(room: TestRoom) {
-  return { wheel: room.wheel, log: room.log, refused: { add() {} }, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]) }
+  const { strain, wheel, log } = room
+  return { strain, wheel, log, refused: { add() {} }, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]) }
 }
 
 export const plainDoor: Door = {

@@ -22,7 +22,8 @@ const ELEMENTS: Material = {
     "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-512</upgrade></authenticate>",
     "<enable xmlns='urn:xmpp:sm:3' resume='true' max='600'/>", "<resume xmlns='urn:xmpp:sm:3' previd='abc' h='4294967295'/>"
   ].map((text) => Buffer.from(text)),
-  tokens: [...XML_MATERIAL.tokens, ...tokensOf(" h='-1'", " h='4294967296'", " max='0'", " resume='1'", " count='0'", " id=''", 'AA==', '=', '-')]
+  tokens: [...XML_MATERIAL.tokens, ...tokensOf(" h='-1'", " h='4294967296'", " max='0'", " resume='1'", " count='0'", " id=''",
+    'AA==', '=', '-')]
 }
 
 export const WISHES: Target = {
@@ -72,7 +73,8 @@ const CERTIFICATES: Material = {
     certificate(xmppName('alice@im.test')), certificate(value(0x82, Buffer.from('im.test')), xmppName('ü@im.test'), xmppName('b@im.test')),
     certificate(...Array.from({ length: 20 }, (_, n) => xmppName(`a${n}@x`)))
   ],
-  tokens: [...tokensOf('@', '\0', 'é'), ...['30', '80', '81', '84ffffffff', '8200ff', '0c', 'a0', '0500', '3080', '0000', '88ffffffffffffffff', 'bf8101']
+  tokens: [...tokensOf('@', '\0', 'é'), ...['30', '80', '81', '84ffffffff', '8200ff', '0c', 'a0', '0500', '3080', '0000',
+    '88ffffffffffffffff', 'bf8101']
     .map((digits) => Buffer.from(digits, 'hex'))]
 }
 

@@ -292,6 +292,7 @@ describe('frames that may not be', () => {
     const { answers } = decodeAnswer((await frameOf(link, FRAME.ANSWER)).body)
     expect(answers.map(({ verdict }) => verdict)).toMatchObject([{ kind: 'reject', why: 'error', type: 'modify',
       condition: 'bad-request' }])
+    await eventually(() => stage.node.events('cluster.route.unreadable').length > 0, () => 'no line')
     expect(stage.node.events('cluster.route.unreadable')).toMatchObject([{ level: 'error', node: one.spec.name }])
     await quiet()
     return link

@@ -7,7 +7,7 @@ import { expect } from '@jest/globals'
 import type { LogLine } from '../support/node-process.js'
 import type { Bytes, Case, Expect, Form, Row } from './corpus/row.js'
 import { PATIENCE_MS } from './inbox.js'
-import { ask, framed, type Hostile, type Stage } from './stage.js'
+import { ask, bindAndShow, framed, NS_SM, type Hostile, type Stage } from './stage.js'
 
 /** Namespaces of the conditions. */
 const STREAM_ERRORS = 'urn:ietf:params:xml:ns:xmpp-streams'
@@ -37,6 +37,11 @@ interface Scene {
 async function prepare(text: string, { stage, hostile }: Pick<Scene, 'stage' | 'hostile'>): Promise<void> {
   const { wire } = hostile
   wire.send(bytesOf(text, { stage, hostile }))
+  // An answer of its own may come after that to a later ping, which asks no database.
+  if (text.startsWith('<iq')) {
+    const answer = await wire.inbox.next((e) => e.is('iq') && e.attrs['id'] === 'x', 'an answer')
+    expect(answer.attrs['type']).toBe('result')
+  }
   await roundTrip(wire)
   expect(wire.inbox.elements.splice(0).filter((e) => e.attrs['type'] === 'error').map(String)).toEqual([])
 }
@@ -57,6 +62,7 @@ async function judged({ stage, hostile, lines, row }: Scene, one: Case, form: Fo
   if (one.cut === 'byte') await wire.drip(bytes)
   else wire.send(bytes)
   const wanted = one.on?.[form] ?? one.expect
+  if (one.also !== undefined) expect(await failureOfSm(hostile)).toEqual([[one.also, STANZA_ERRORS]])
   await replied(wanted, hostile)
   if (one.alike === true) alike(stage, row, hostile, heard)
   await stage.others()
@@ -87,6 +93,7 @@ export async function replied(wanted: Expect, hostile: Hostile): Promise<void> {
     case 'SE': return streamError(wanted, hostile)
     case 'XE': return stanzaError(wanted, hostile)
     case 'SF': return saslFailure(wanted.condition, hostile)
+    case 'FAILED': return notManaged(wanted.condition, hostile)
     case 'drop': return silent(hostile)
     case 'pass': return passed(wanted.answer, hostile)
     case 'close': return closed(wanted, hostile)
@@ -130,6 +137,20 @@ async function saslFailure(condition: string, { wire: { inbox } }: Hostile): Pro
   inbox.elements.splice(0, inbox.elements.findLastIndex((e) => e.getName() === 'features') + 1)
   expect(failure.getChildElements().filter((e) => e.name !== 'text').map((e) => e.name)).toEqual([condition])
   expect({ elements: inbox.elements.map(String), ending: inbox.ending }).toEqual({ elements: [], ending: undefined })
+}
+
+async function failureOfSm({ wire: { inbox } }: Hostile): Promise<unknown> {
+  const failed = await inbox.next((e) => e.is('failed', NS_SM), 'a failure')
+  return failed.getChildElements().map((e) => [e.name, e.getNS()])
+}
+
+/** XEP-0198 §6: recoverable; whoever has not bound yet may. */
+async function notManaged(condition: string, hostile: Hostile): Promise<void> {
+  const { wire, jid } = hostile
+  expect(await failureOfSm(hostile)).toEqual([[condition, STANZA_ERRORS]])
+  expect(wire.inbox.elements.map(String)).toEqual([])
+  if (jid.includes('/')) return silent(hostile)
+  if (jid !== '') await bindAndShow(wire, 'after')
 }
 
 async function silent({ wire }: Hostile): Promise<void> {

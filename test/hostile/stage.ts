@@ -18,6 +18,7 @@ import { openWire, type Wire } from './wire.js'
 
 export const DOMAIN = 'im.test'
 export const OTHER_DOMAIN = 'two.test'
+export const NS_SM = 'urn:xmpp:sm:3'
 export const PASSWORD = 'secret'
 /** Ten times what is promised: two cores may run other tests at the same time. What was measured is printed. */
 const PING_MS_MAX = 2_000
@@ -97,7 +98,9 @@ export class Stage {
     await authenticate(wire, user)
     await greet(wire)
     if (state === 'AUTH') return { wire, jid: `${user}@${DOMAIN}` }
-    return { wire, jid: await bindAndShow(wire, `r${++this.#resources}`) }
+    const jid = await bindAndShow(wire, `r${++this.#resources}`)
+    if (state === 'SM') await enable(wire)
+    return { wire, jid }
   }
 
   /** Everybody else is served: the canaries' pings come back, from the node that is attacked and from the others. */
@@ -201,6 +204,11 @@ export async function ask(wire: Wire, type: 'get' | 'set', payload: string): Pro
   const id = randomBytes(4).toString('hex')
   say(wire, `<iq${framed(wire)} type='${type}' id='${id}'>${payload}</iq>`)
   return wire.inbox.next((e) => e.getName() === 'iq' && e.attrs['id'] === id, 'an answer')
+}
+
+export async function enable(wire: Wire, more = " resume='true'"): Promise<Element> {
+  say(wire, `<enable xmlns='${NS_SM}'${more}/>`)
+  return wire.inbox.next((e) => e.is('enabled', NS_SM), 'enabled')
 }
 
 export async function bindAndShow(wire: Wire, resource: string): Promise<string> {

@@ -32,7 +32,7 @@ function rowsOf(files) {
 const sectionOf = (id) => (id === 'more' ? id : id[0])
 const cell = (text) => text.padStart(WIDTH)
 
-function line(title, rows, notYet) {
+function line(title, rows, { parts, notYet }) {
   const cells = GROUNDS.map((ground) => {
     const here = rows.filter(([key]) => key.endsWith(` ${ground}`))
     return here.length === 0 ? '' : `${here.filter(([, { right, all }]) => right === all).length} of ${here.length}`
@@ -44,7 +44,7 @@ function line(title, rows, notYet) {
   }
   const good = [...ids.values()].filter(Boolean).length
   const sum = ids.size === 0 ? '' : `${good} of ${ids.size}`
-  return `${title.padEnd(20)}${[...cells, sum, notYet === 0 ? '' : String(notYet)].map(cell).join('')}`
+  return `${title.padEnd(20)}${[...cells, sum, parts || '', notYet || ''].map(String).map(cell).join('')}`
 }
 
 function percentile(values, share) {
@@ -61,18 +61,18 @@ function table(run) {
   const files = told(join(tmpdir(), `starling-test-${run}`))
   const rows = [...rowsOf(files)]
   if (rows.length === 0) return ''
-  const notYet = files.flatMap(({ notYet: ids = [] }) => ids)
+  const [notYet, parts] = ['notYet', 'elsewhere'].map((list) => files.flatMap((file) => file[list] ?? []))
   const lines = Object.entries(SECTIONS).map(([letter, title]) => {
     const here = rows.filter(([key]) => sectionOf(key.split(' ')[0]) === letter)
-    const missing = notYet.filter((id) => id[0] === letter).length
-    return here.length + missing === 0 ? undefined : line(title, here, missing)
+    const others = { parts: parts.filter((id) => id[0] === letter).length, notYet: notYet.filter((id) => id[0] === letter).length }
+    return here.length + others.parts + others.notYet === 0 ? undefined : line(title, here, others)
   })
   const corpus = rows.filter(([key]) => !key.startsWith('more '))
   const cases = rows.reduce((sum, [, { all }]) => sum + all, 0)
   const right = rows.reduce((sum, [, count]) => sum + count.right, 0)
   return [`\nbad input, rows by section and form (a row is right when all its cases are; ${right} of ${cases} cases)`,
-    line('', [], 0).slice(0, 20) + [...GROUNDS, 'rows', 'not yet'].map(cell).join(''), ...lines.filter((text) => text !== undefined),
-    line('the corpus', corpus, notYet.length), ...files.flatMap(({ text = [] }) => text), ''].join('\n')
+    ' '.repeat(20) + [...GROUNDS, 'rows', 'of parts', 'not yet'].map(cell).join(''), ...lines.filter((text) => text !== undefined),
+    line('the corpus', corpus, { parts: parts.length, notYet: notYet.length }), ...files.flatMap(({ text = [] }) => text), ''].join('\n')
     + pingsText('on the node attacked', files.flatMap(({ pings }) => pings?.here ?? []))
     + pingsText('on another node', files.flatMap(({ pings }) => pings?.elsewhere ?? []))
 }

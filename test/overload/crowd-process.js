@@ -4,6 +4,8 @@
  */
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import { clearInterval, clearTimeout, setInterval } from 'node:timers'
 
 const NS_SASL = 'urn:ietf:params:xml:ns:xmpp-sasl'
 const NS_SM = 'urn:xmpp:sm:3'
@@ -319,11 +321,10 @@ const commands = {
         socket.on('error', (error) => { failures[error.code] = (failures[error.code] ?? 0) + 1 })
       }
     }
-    await pause(500)
+    for (let i = 0; i < 100 && answered < n; i++) await pause(50)
     return { knocked: n, answered, failures }
   },
   stop() { flooding = 0 },
-  forget() { sent.clear(); arrivals.length = 0; Object.assign(tally, { sent: 0, arrived: 0, refused: 0, doubled: 0, disordered: 0, errors: {} }) },
   tally() {
     let open = 0
     for (const { arrived, refused } of sent.values()) if (!arrived && !refused) open++

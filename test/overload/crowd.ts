@@ -92,7 +92,6 @@ export class Crowd {
   }
 
   tally(): Promise<Tally> { return this.#call('tally') }
-  forget(): Promise<void> { return this.#call('forget') }
   /** `open`, `paused`, or bytes a second. */
   read(jids: readonly string[], how: 'open' | 'paused' | number): Promise<void> { return this.#call('read', { jids, how }) }
   cut(jids: readonly string[]): Promise<void> { return this.#call('cut', { jids }) }

@@ -46,7 +46,8 @@ export class Stage {
   readonly ways: Forwarder[] = []
 
   private constructor(
-    private readonly spec: StageSpec, readonly cluster: Cluster, readonly toDatabase: Forwarder, readonly crowd: Crowd, readonly birds: Crowd
+    private readonly spec: StageSpec, readonly cluster: Cluster, readonly toDatabase: Forwarder,
+    readonly crowd: Crowd, readonly birds: Crowd
   ) {
     this.watch = new Watch(spec.title, [])
   }
@@ -102,6 +103,11 @@ export class Stage {
       await sleep(50)
     }
     return false
+  }
+
+  /** Both ways between two nodes, and the senders are read. */
+  async crosses(from: readonly string[]): Promise<boolean> {
+    return await this.delivers(0, 1) && await this.delivers(1, 0) && await this.crowd.barrier(from, 5000) === from.length
   }
 
   /** Every numbered message arrived or was refused; says how many are still open after a while. */

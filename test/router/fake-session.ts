@@ -63,6 +63,8 @@ export class FakeSession implements LocalSession {
     this.#slots.set(slot, value)
   }
 
+  room(): undefined {}
+
   deliver(stanza: Stanza, to?: Jid, key?: OriginKey, fork?: Fork): true | Promise<void> {
     if (this.closed !== undefined) return true
     const entry = new Entry(stanza, to, key, fork)

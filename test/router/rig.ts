@@ -31,6 +31,8 @@ export interface RigOptions {
   readonly strategy?: Strategy
   readonly stableLog?: StableLog
   readonly clock?: HandClock
+  /** The address of all clients is of `--limits-exempt`. */
+  readonly exempt?: boolean
   readonly abroad?: NonNullable<RouterDeps['abroad']>
 }
 
@@ -71,7 +73,8 @@ export class Rig {
     this.hlc = new HybridClock(() => this.clock.wall())
     const caches = new AccountCaches({ store: this.store, invalidate: (cache, key) => this.#mesh.invalidate(cache, key) })
     const settings = options.settings ?? (() => undefined)
-    this.services = { store: this.store, clock: this.clock, log: this.#log(), server: this.#facts(domains), caches, settings }
+    const server = this.#facts(domains, options.exempt ?? false)
+    this.services = { store: this.store, clock: this.clock, log: this.#log(), server, caches, settings }
     this.router = createRouter({
       pipeline: this.pipeline, services: this.services, domains, sessions: this.sessions, mesh: this.#mesh, hlc: this.hlc,
       strategy: options.strategy ?? aloneStrategy, stableLog: this.#stableLog,
@@ -116,10 +119,10 @@ export class Rig {
     this.router.handler.ended(session, reason, left)
   }
 
-  #facts(domains: readonly string[]): ServerFacts {
+  #facts(domains: readonly string[], exempt: boolean): ServerFacts {
     return {
       version: '0', domains, admins: [], upMs: () => this.clock.now(), disco: (of) => this.pipeline.disco[of],
-      tlsRequired: () => true, node: 'a#1', isLive: (node) => node === 'a#1',
+      tlsRequired: () => true, exempt: () => exempt, node: 'a#1', isLive: (node) => node === 'a#1',
       setPassword: async (account, password) => void this.passwords.set(account.jid.toString(), password),
       checkPassword: async (account, password) => this.passwords.get(account.jid.toString()) === password,
       createAccount: async () => undefined,

@@ -232,8 +232,29 @@ describe('a slow client', () => {
 
   test('for which far too much waits is closed at once', async () => {
     const stage = await scene()
-    fill(stage, 4097)
+    fill(stage, 8193)
     expect(stage.wire.take()).toMatch(streamError('resource-constraint'))
+  })
+
+  test('E.3 for which much waits holds up whoever sends to it until it has taken some, or for a second', async () => {
+    const stage = await scene()
+    const { rig, wire } = stage
+    const session = rig.session('alice@im.test/r1')
+    expect(session.room()).toBeUndefined()
+    fill(stage, 1025)
+    let gone = 0
+    void session.room()?.then(() => gone++)
+    wire.drain()
+    await Promise.resolve()
+    expect([gone, session.room()]).toEqual([1, undefined])
+    fill(stage, 1025)
+    void session.room()?.then(() => gone++)
+    rig.clock.advance(999)
+    await Promise.resolve()
+    expect(gone).toBe(1)
+    rig.clock.advance(1)
+    await Promise.resolve()
+    expect(gone).toBe(2)
   })
 
   test('that has caught up is not watched any more', async () => {
@@ -286,7 +307,7 @@ describe('the gate', () => {
     const { rig, wire } = await scene()
     rig.sessions.gate(false)
     const session = rig.session('alice@im.test/r1')
-    for (let i = 0; i < 5; i++) session.deliver(note('x'.repeat(1000)))
+    for (let i = 0; i < 9; i++) session.deliver(note('x'.repeat(1000)))
     expect(wire.destroyed).toBe(true)
     expect(rig.handler.over).toEqual([{ jid: 'alice@im.test/r1', reason: 'isolated' }])
   })

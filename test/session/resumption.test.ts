@@ -412,21 +412,24 @@ describe('what a client is sent', () => {
     expect(bodies((await resumes(rig, id, 1)).take())).toEqual(['2'])
   })
 
-  test('M14 of D.7: too much unacknowledged: the connection is dropped, the session kept; still more: it is over, with all of it', async () => {
+  test('M14 of D.7: ten times too much unacknowledged: the connection is dropped, the session kept; still more: it is over, with all of it', async () => {
     const rig = await rigOf({ session: { smQueue: 10 } })
     const { wire } = await managed(rig)
-    const sent = Array.from({ length: 11 }, (_, i) => String(i))
+    const sent = Array.from({ length: 100 }, (_, i) => String(i))
     send(rig, ...sent)
+    expect(wire.destroyed).toBe(false)
+    const more = Array.from({ length: 11 }, (_, i) => `more ${i}`)
+    send(rig, ...more)
     expect([wire.destroyed, rig.handler.over]).toEqual([true, []])
     send(rig, 'last')
     expect(rig.handler.over).toEqual([{ jid: ALICE, reason: 'slow-reader' }])
-    expect(rig.handler.left[0]?.map(({ stanza }) => stanza.elements()[0]?.text())).toEqual([...sent, 'last'])
+    expect(rig.handler.left[0]?.map(({ stanza }) => stanza.elements()[0]?.text())).toEqual([...sent, ...more, 'last'])
   })
 
   test('the same in bytes', async () => {
     const rig = await rigOf({ session: { smQueueBytes: 65_536 } })
     const { wire } = await managed(rig)
-    send(rig, 'x'.repeat(40_000), 'x'.repeat(40_000))
+    send(rig, ...Array.from({ length: 7 }, () => 'x'.repeat(40_000)))
     expect(wire.destroyed).toBe(true)
   })
 

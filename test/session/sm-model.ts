@@ -4,6 +4,8 @@
  */
 export interface Bounds {
   readonly queueMax: number
+  /** So many times as much while the client is there. */
+  readonly burst: number
 }
 
 /** What a stanza to the client, or more time, does to the session. */
@@ -23,6 +25,8 @@ export class SmModel {
   readonly #handled = new Set<number>()
   /** The number that the next stanza from the client has. */
   #next = 1
+  /** How many waited when the connection was lost. */
+  #left = 0
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds
@@ -41,9 +45,10 @@ export class SmModel {
 
   accept(): Fate {
     this.accepted++
-    if (this.unacked <= this.#bounds.queueMax) return 'stays'
+    const { queueMax, burst } = this.#bounds
+    if (this.unacked <= (this.attached ? queueMax * burst : queueMax + this.#left)) return 'stays'
     if (!this.attached) return this.end()
-    this.attached = false
+    this.cut()
     return 'detached'
   }
 
@@ -67,6 +72,7 @@ export class SmModel {
   }
 
   cut(): void {
+    if (this.attached) this.#left = this.unacked
     this.attached = false
   }
 

@@ -11,7 +11,9 @@ import { bindIq, plainAuth, Rig } from '../stream/rig.js'
 import { ALICE, answer, ASK, ENABLE, resume } from './managed.js'
 import { SmModel } from './sm-model.js'
 
-const QUEUE_MAX = 40
+/** The least that may be set, so that both bounds are met. */
+const QUEUE_MAX = 10
+const BURST = 10
 const JID = parseJid(ALICE)
 const BOB = parseJid('bob@im.test/x')
 
@@ -44,7 +46,7 @@ export class SmPlay {
     session: { smQueue: QUEUE_MAX, smAckSeconds: 3_600 }, slow: { slowBytes: 1_048_576, slowMs: 100_000_000 }
   })
   readonly #seed: number
-  #model = new SmModel({ queueMax: QUEUE_MAX })
+  #model = new SmModel({ queueMax: QUEUE_MAX, burst: BURST })
   #client: MemoryClient | undefined
   /** The client believes in a connection on which nothing passes. */
   #faded = false
@@ -285,7 +287,7 @@ export class SmPlay {
   }
 
   async #begin(): Promise<void> {
-    this.#model = new SmModel({ queueMax: QUEUE_MAX })
+    this.#model = new SmModel({ queueMax: QUEUE_MAX, burst: BURST })
     this.#got = this.#sent = this.#ackedByServer = 0
     this.#pending = []
     this.#routed = []

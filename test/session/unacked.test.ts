@@ -97,13 +97,20 @@ describe('the queue', () => {
   })
 })
 
+interface Scene {
+  readonly clock: HandClock
+  readonly wheel: Wheel
+  readonly requests: AckRequests
+  readonly said: string[]
+}
+
 describe('questions', () => {
-  const scene = (): { readonly clock: HandClock; readonly wheel: Wheel; readonly requests: AckRequests; readonly said: string[] } => {
+  const scene = (heardAt = (): number => -Infinity): Scene => {
     const clock = new HandClock()
     const wheel = new Wheel(clock)
     wheel.start()
     const said: string[] = []
-    const client = { ask: (idle: boolean) => void said.push(idle ? 'idle' : 'ask'), lost: () => void said.push('lost') }
+    const client = { ask: (idle: boolean) => void said.push(idle ? 'idle' : 'ask'), lost: () => void said.push('lost'), heardAt }
     const requests = new AckRequests(client, { every: 5, idleMs: 1_000, answerMs: 60_000 }, { clock, deadlines: wheel })
     return { clock, wheel, requests, said }
   }
@@ -130,6 +137,18 @@ describe('questions', () => {
     expect(said).toEqual(['ask', 'idle'])
     clock.advance(60_000)
     expect(said).toEqual(['ask', 'idle', 'lost'])
+  })
+
+  test('a client from which something comes may take its time with the answer', () => {
+    let heardAt = 0
+    const { requests, said, clock } = scene(() => heardAt)
+    wrote(requests, 5)
+    clock.advance(59_000)
+    heardAt = clock.now()
+    clock.advance(59_000)
+    expect(said).toEqual(['ask'])
+    clock.advance(1_500)
+    expect(said).toEqual(['ask', 'lost'])
   })
 
   test('none when nothing is open, or the connection is over; then no deadline either', () => {

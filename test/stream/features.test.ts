@@ -20,7 +20,7 @@ function feature({ id, needs = [], forbids = [], text = `<${id}/>` }: Sketch): F
 }
 
 const flags = (...set: readonly Flag[]) =>
-  raised({ secure: false, sasl: false, sasl2: false, authenticated: false, bound: false }, set)
+  raised({ secure: false, sasl: false, sasl2: false, authenticated: false, bound: false, managed: false }, set)
 const host = (...set: readonly Flag[]): FeatureHost => ({ flags: flags(...set) }) as unknown as FeatureHost
 
 const tls = feature({ id: 'tls', forbids: ['secure', 'authenticated'] })

@@ -16,6 +16,7 @@ import type { StreamSettings } from '../../src/stream/options.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
 import { BINDING_TYPES, type Accept } from '../../src/transport/transport.js'
+import type { Admittance } from '../../src/transport/bounds.js'
 import { Networks } from '../../src/transport/networks.js'
 import { NewAccounts } from '../../src/transport/new-accounts.js'
 import { type AddressLimitSettings, addressLimitOptions } from '../../src/transport/options.js'
@@ -156,6 +157,7 @@ export interface RigOptions {
   readonly settings?: Partial<StreamSettings>
   readonly session?: Partial<SessionSettings>
   readonly stableLog?: StableLog
+  readonly strain?: Admittance
   /** What stream management counts from. */
   readonly smStart?: number
   readonly slow?: SlowBounds
@@ -179,7 +181,7 @@ export class Rig {
   readonly #settings: StreamSettings
   readonly door: Accept
 
-  constructor({ settings, session, extras, open = {}, registration, stableLog = offLog, smStart, slow }: RigOptions = {}) {
+  constructor({ settings, session, extras, open = {}, registration, stableLog = offLog, smStart, slow, strain }: RigOptions = {}) {
     this.wheel.start()
     this.#settings = { ...SETTINGS, ...settings }
     const { clock, wheel, handler, sessions, accounts } = this
@@ -198,7 +200,7 @@ export class Rig {
       hlc: new HybridClock(() => clock.wall()),
       jids: new JidCache(100),
       settings: { ...valuesOf(sessionOptions), resourcesMax: 20, scramIterations: ITERATIONS, ...session },
-      stableLog,
+      stableLog, strain,
       ...(smStart !== undefined && { smStart }),
       metrics: {
         resumes: this.resumes, stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts

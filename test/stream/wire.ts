@@ -23,6 +23,8 @@ export interface WireOptions {
   readonly tls?: () => Promise<void>
   /** Channel binding, and the client's certificate. */
   readonly tlsFacts?: TlsFacts
+  /** Known when the last byte came, by this clock. */
+  readonly now?: () => number
 }
 
 export class Wire implements Transport {
@@ -44,13 +46,16 @@ export class Wire implements Transport {
   #sink: TransportSink | undefined
   #unread: string[] = []
   #awaitsOpen = true
+  #heardAt: number
 
   constructor(options: WireOptions = {}) {
     this.#options = options
     this.kind = options.kind ?? 'tcp'
     this.form = this.kind === 'tcp' ? 'stream' : 'framed'
     const secure = options.secure ?? true
-    const facts = options.tlsFacts === undefined ? {} : { tls: options.tlsFacts }
+    this.#heardAt = options.now?.() ?? 0
+    const heard = options.now === undefined ? {} : { heardAt: () => this.#heardAt }
+    const facts = { ...heard, ...options.tlsFacts !== undefined && { tls: options.tlsFacts } }
     this.peer = { address: options.address ?? '192.0.2.7', port: 40_000, secure, canStartTls: !secure && options.canStartTls === true, ...facts }
     this.#parser = new StreamParser(LIMITS, {
       header: (header) => this.#hears(() => this.#sink?.header(header)),
@@ -119,6 +124,7 @@ export class Wire implements Transport {
   // ---- the client's side
 
   says(text: string): void {
+    this.#heardAt = this.#options.now?.() ?? 0
     this.#unread.push(text)
     this.#next()
   }

@@ -52,7 +52,7 @@ export class Scram {
   readonly #bare: string
   #serverSignature = ''
 
-  constructor(mechanism: string, username: string, readonly password = 'secret', readonly gs2 = 'n,,', readonly binding = Buffer.alloc(0)) {
+  constructor(mechanism: string, username: string, readonly password = 'secret', readonly gs2 = 'n,,', readonly binding: Buffer = Buffer.alloc(0)) {
     const found = HASHES[mechanism.replace(/^SCRAM-/, '').replace(/-PLUS$/, '')]
     if (found === undefined) throw new Error(`no hash for ${mechanism}`)
     this.#hash = found
@@ -91,7 +91,7 @@ export function saltedPassword(hash: string, password: string, salt: string, ite
 }
 
 /** HT-SHA-256-* (draft-schmaus-kitten-sasl-ht-09 §3): what the client shows, and what the server must show, in base 64. */
-export function hashedToken(username: string, token: string, binding = Buffer.alloc(0)): { readonly first: string; readonly expected: string } {
+export function hashedToken(username: string, token: string, binding: Buffer = Buffer.alloc(0)) {
   const mac = (who: string): Buffer => createHmac('sha256', token).update(who).update(binding).digest()
   return { first: base64(Buffer.concat([Buffer.from(`${username}\0`), mac('Initiator')])), expected: base64(mac('Responder')) }
 }

@@ -6,12 +6,11 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { StanzaError } from '../../xmpp/errors.js'
 import { JidError, prepareResource } from '../../xmpp/jid.js'
 import type { Element } from '../../xml/element.js'
-import type { Attributes } from '../../xml/raw.js'
 import type { Identity } from '../authenticator.js'
 import { NS_BIND2, NS_SM } from '../namespaces.js'
 import type { Wish } from './authenticate.js'
 import { ResumeFailure, type Binder, type Bound, type Resumed } from './bind.js'
-import type { FeatureHost } from './feature.js'
+import type { FeatureHost, Flag } from './feature.js'
 import { enabledText, enableWish, failedText, isManaged, resumedText, resumeWish } from './sm.js'
 
 /** What login and binding came to. */
@@ -19,6 +18,7 @@ export interface Established {
   readonly bound: Bound | undefined
   /** The stream goes on as the earlier one did: there is nothing to negotiate (XEP-0198 §9.2). */
   readonly resumed: boolean
+  readonly raises: readonly Flag[]
   /** For `<success/>`. */
   readonly text: string
 }
@@ -35,23 +35,26 @@ export function bind2Offer({ kind }: FeatureHost): string {
   return `<bind xmlns='${NS_BIND2}'><inline><feature var='${NS_SM}'/></inline></bind><sm xmlns='${NS_SM}'/>`
 }
 
+const MANAGED: readonly Flag[] = ['bound', 'managed']
+
 /** The earlier session if it can be had, else a new one if it is wanted. */
 export async function establish(parts: Bind2Parts, wish: Wish, identity: Identity, host: FeatureHost): Promise<Established> {
   let failed = ''
   if (wish.resume !== undefined) {
     const resumed = await resume(parts.binder, wish.resume, identity, host)
-    if (!(resumed instanceof ResumeFailure)) return { bound: resumed, resumed: true, text: resumedText(resumed) }
+    if (!(resumed instanceof ResumeFailure)) return { bound: resumed, resumed: true, raises: MANAGED, text: resumedText(resumed) }
     failed = failedText(resumed)
   }
   const bound = wish.bind && await bind(parts, wish, identity, host)
-  if (wish.bind === undefined || bound === undefined) return { bound: undefined, resumed: false, text: failed }
-  const enabled = enabledIn(wish.bind, bound, host)
-  const text = enabled === '' ? `<bound xmlns='${NS_BIND2}'/>` : `<bound xmlns='${NS_BIND2}'>${enabled}</bound>`
-  return { bound, resumed: false, text: failed + text }
+  if (wish.bind === undefined || bound === undefined) return { bound: undefined, resumed: false, raises: [], text: failed }
+  const enabled = wish.bind.getChild('enable', NS_SM)
+  const inside = enabled === undefined ? '' : enable(bound, enabled, host)
+  const text = inside === '' ? `<bound xmlns='${NS_BIND2}'/>` : `<bound xmlns='${NS_BIND2}'>${inside}</bound>`
+  return { bound, resumed: false, raises: inside.startsWith('<enabled') ? MANAGED : ['bound'], text: failed + text }
 }
 
 async function resume(binder: Binder, { attrs }: Element, identity: Identity, host: FeatureHost): Promise<Resumed | ResumeFailure> {
-  const wish = resumeWish(attrs as Attributes)
+  const wish = resumeWish(attrs)
   if (!isManaged(host.kind)) return new ResumeFailure('feature-not-implemented')
   if (wish === undefined) return new ResumeFailure('bad-request')
   try {
@@ -75,12 +78,10 @@ async function bind({ binder, secret }: Bind2Parts, wish: Wish, identity: Identi
 }
 
 // XEP-0198 §9.1.
-function enabledIn(bind: Element, bound: Bound, { kind }: FeatureHost): string {
-  const enable = bind.getChild('enable', NS_SM)
-  if (enable === undefined) return ''
+function enable(bound: Bound, { attrs }: Element, { kind }: FeatureHost): string {
   if (!isManaged(kind)) return failedText({ condition: 'feature-not-implemented' })
   try {
-    return enabledText(bound.enable(enableWish(enable.attrs as Attributes)))
+    return enabledText(bound.enable(enableWish(attrs)))
   } catch (error) {
     if (error instanceof StanzaError) return failedText(error)
     throw error

@@ -9,8 +9,11 @@ import type { Jid } from '../../xmpp/jid.js'
 import type { Identity } from '../authenticator.js'
 import type { OpenStream, StanzaConsumer } from '../open-stream.js'
 
-/** `sasl`, `sasl2`: the stream logs in by this profile of SASL, and by no other. */
-export type Flag = 'secure' | 'sasl' | 'sasl2' | 'authenticated' | 'bound'
+/**
+ * `sasl`, `sasl2`: the stream logs in by this profile of SASL, and by no other. `managed`: stanzas are counted since the login
+ * (XEP-0198 §9.1).
+ */
+export type Flag = 'secure' | 'sasl' | 'sasl2' | 'authenticated' | 'bound' | 'managed'
 export type Flags = Readonly<Record<Flag, boolean>>
 
 /**

@@ -163,14 +163,14 @@ class Sasl2Negotiator implements Negotiator {
     const host = this.#host
     admit(host, identity)
     const token = await this.#tokenFor(wish, identity, due)
-    const { bound, resumed, text } = await establish(this.#parts, wish, identity, host)
+    const { bound, resumed, raises, text } = await establish(this.#parts, wish, identity, host)
     if (!host.alive) {
       bound?.consumer.ended('connection-lost', host)
       return 'over'
     }
     const who = `<authorization-identifier>${escapeText(String(bound?.jid ?? identity.jid))}</authorization-identifier>`
     host.send(`<success xmlns='${NS_SASL2}'>${additional(data)}${who}${text}${token}</success>`)
-    host.raise(bound === undefined ? ['authenticated'] : ['authenticated', 'bound'])
+    host.raise(['authenticated', ...raises])
     if (!resumed) host.announce()
     if (bound !== undefined) host.bound(bound.jid, bound.consumer)
     bound?.begin()

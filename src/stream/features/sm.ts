@@ -27,7 +27,7 @@ export function streamManagement(binder: Binder): Feature {
     sets: ['bound'],                                                    // by resuming
     restarts: false,
     claims: (element) => element.ns === NS_SM,
-    offer: (host) => isManaged(host.kind) ? `<sm xmlns='${NS_SM}'/>` : '',
+    offer: (host) => isManaged(host.kind) && !host.flags.managed ? `<sm xmlns='${NS_SM}'/>` : '',
     begin: (host) => new SmNegotiator(binder, host),
     misplaced
   }

@@ -1,5 +1,5 @@
 /** Q: questions that are wrong, or not for the asker. RFC 6120 §8.2.3, RFC 6121 §2, and the XEPs of what is offered. */
-import { DROP, FORMS, pass, XE, XML, type Bytes, type Case, type Expect, type Form, type Row } from './row.js'
+import { DROP, STANZA_FORMS, pass, XE, XML, type Bytes, type Case, type Expect, type Form, type Row } from './row.js'
 
 const ROSTER = 'jabber:iq:roster'
 const BLOCKING = 'urn:xmpp:blocking'
@@ -26,7 +26,7 @@ const ERROR = "<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:n
 const each = (sends: Readonly<Record<string, Bytes>>, expect: Expect, more: Partial<Case> = {}): readonly Case[] =>
   Object.entries(sends).map(([what, send]) => ({ what, send, expect, ...more }))
 
-const row = (id: string, says: string, spec: string, cases: readonly Case[], forms: readonly Form[] = FORMS): Row =>
+const row = (id: string, says: string, spec: string, cases: readonly Case[], forms: readonly Form[] = STANZA_FORMS): Row =>
   ({ id, says, spec, state: 'ON', forms, cases })
 
 const REMOVED: Pick<Case, 'after'> = { after: [roster(item('kept@im.test', '', " subscription='remove'"))] }
