@@ -22,9 +22,12 @@ function found<T>(pick: (node: ts.Node, file: string) => T | undefined): readonl
 }
 
 /** Imports of values; types alone do nothing. */
-const imports = found((node, file) => (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)
-  && node.importClause?.isTypeOnly !== true ? { file, module: node.moduleSpecifier.text, names: node.importClause?.getText() ?? '' } : undefined))
-const importersOf = (module: RegExp): readonly string[] => [...new Set(imports.filter((one) => module.test(one.module)).map((one) => one.file))]
+const imports = found((node, file) => {
+  if (!ts.isImportDeclaration(node) || !ts.isStringLiteral(node.moduleSpecifier) || node.importClause?.isTypeOnly === true) return undefined
+  return { file, module: node.moduleSpecifier.text, names: node.importClause?.getText() ?? '' }
+})
+const importersOf = (module: RegExp): readonly string[] =>
+  [...new Set(imports.filter((one) => module.test(one.module)).map((one) => one.file))]
 
 test('A01: XML is read by one parser, our own', () => {
   expect(importersOf(/^(?:sax|saxes|node-expat|libxmljs|fast-xml-parser|xmldom)/)).toEqual([])
