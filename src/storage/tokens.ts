@@ -95,6 +95,6 @@ export function dropTokens(sql: Sql, which: object): PromiseLike<number> {
 
 async function makeRoom(sql: Sql, account: AccountRef, max: number): Promise<void> {
   const mine = { account_id: account.id }
-  const rows = await sql('fast_tokens').where(mine).orderBy('expires_at', 'desc').select('agent_key', 'nonce') as Client[]
+  const rows = await sql('fast_tokens').where(mine).orderBy('expires_at', 'desc').select<Client[]>('agent_key', 'nonce')
   for (const row of rows.slice(max - 1)) await sql('fast_tokens').where({ ...mine, ...row }).delete()
 }

@@ -148,7 +148,7 @@ describe('upgrades of keys (XEP-0480)', () => {
     return rig
   }
 
-  async function begin(rig: Rig, hashes: readonly string[]): Promise<{ readonly wire: Wire; readonly asked: string; readonly scram: Scram }> {
+  async function begin(rig: Rig, hashes: readonly string[]): Promise<{ wire: Wire; asked: string; scram: Scram }> {
     const wire = connect(rig)
     const scram = new Scram('SCRAM-SHA-1', 'alice')
     wire.says(authenticate('SCRAM-SHA-1', scram.first, upgrade(...hashes) + bind2()))

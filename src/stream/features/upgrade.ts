@@ -18,7 +18,9 @@ const taskOf = (hash: ScramHash): string => `UPGR-SCRAM-${hash}`
 export const UPGRADE_OFFER = UPGRADES.map((hash) => `<upgrade xmlns='${NS_UPGRADE}'>${taskOf(hash)}</upgrade>`).join('')
 
 /** Which of `tasks` make sense, better hashes first. */
-export async function wantedUpgrades(authenticator: Authenticator, identity: Identity, tasks: readonly string[]): Promise<readonly ScramHash[]> {
+export async function wantedUpgrades(
+  authenticator: Authenticator, identity: Identity, tasks: readonly string[]
+): Promise<readonly ScramHash[]> {
   const known = UPGRADES.filter((hash) => tasks.includes(taskOf(hash)))
   if (known.length === 0) return known
   const weak = await authenticator.weakHashes(identity)
