@@ -25,7 +25,7 @@ export class XmppClientDriver implements Driver {
     xmpp.on('stanza', (stanza: Element) => { this.#saw(stanza) })
     // There is no switch for it: the library uses STARTTLS wherever it is offered.
     if (door.security === 'plain') xmpp.prependListener('element', withoutTls)
-    const jid = await xmpp.start()
+    const jid = await startOf(xmpp)
     xmpp.reconnect.stop()
     await this.roster()
     await xmpp.send(xml('presence'))
@@ -86,4 +86,12 @@ function serviceOf(over: 'tcp' | 'websocket', { ports, security }: Door): string
 function withoutTls(element: Element): void {
   const offer = element.getChild('starttls')
   if (offer !== undefined && element.is('features')) element.remove(offer)
+}
+
+/** The library misses an answer to its header that comes before the system has told it that the header is written. */
+async function startOf(xmpp: XmppClient): Promise<{ toString(): string }> {
+  const online = new Promise<{ toString(): string }>((done) => { xmpp.once('online', done) })
+  const started = xmpp.start()
+  started.catch(() => undefined)
+  return Promise.race([online, started])
 }
