@@ -25,7 +25,7 @@ export interface LoginRules {
 
 /** The stream that somebody logs in on; a `FeatureHost` is one. */
 export interface LoginStream {
-  readonly kind?: TransportKind
+  readonly kind: TransportKind
   readonly domain: string
   readonly flags: { readonly secure: boolean }
   readonly peer: { readonly tls?: TlsFacts }
