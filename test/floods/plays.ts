@@ -134,6 +134,8 @@ export function floods(size: number): void {
       const refused = errors.filter((error) => error.includes('too-many-stanzas'))
       expect(refused).toHaveLength(15)
       for (const error of refused) expect(error).toMatch(/type="wait".*<policy-violation/)
+      await settled(() => siege.lines('stanzas.too-many', mark).length > 0, 5_000)            // the log is written beside the work
+      await dave.ping()
       expect(siege.lines('stanzas.too-many', mark)).toHaveLength(1)
       dave.cut()
     }, 60_000)
