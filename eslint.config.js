@@ -56,7 +56,8 @@ export default tseslint.config(
     languageOptions: {
       globals: {
         module: 'writable', process: 'readonly', console: 'readonly',
-        Buffer: 'readonly', URL: 'readonly', setTimeout: 'readonly'
+        Buffer: 'readonly', URL: 'readonly', performance: 'readonly',
+        setTimeout: 'readonly', clearTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly'
       }
     },
     rules: { 'max-len': style['max-len'], semi: style.semi }

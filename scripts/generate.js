@@ -15,15 +15,27 @@ const RFCS = [
   [6120, 'XMPP: Core', 'clients\' streams; no server-to-server'], [6121, 'XMPP: Instant Messaging and Presence', ''],
   [7622, 'XMPP: Address Format', ''], [7590, 'Use of TLS in XMPP', ''], [7395, 'XMPP Subprotocol for WebSocket', ''],
   [6455, 'The WebSocket Protocol', ''], [4422, 'SASL', ''], [4616, 'The PLAIN SASL Mechanism', 'over TLS'],
-  [5802, 'SCRAM', 'SHA-1, without channel binding'], [7677, 'SCRAM-SHA-256', 'and SHA-512 likewise'],
-  [4013, 'SASLprep', ''], [8264, 'PRECIS Framework', ''], [8265, 'PRECIS: Usernames and Passwords', '']
+  [5802, 'SCRAM', 'SHA-1, with channel binding'], [7677, 'SCRAM-SHA-256', 'and SHA-512 likewise'],
+  [4505, 'Anonymous SASL', 'where --virt-hosts says :anon'],
+  [5929, 'Channel Bindings for TLS', 'tls-server-end-point'],
+  [9266, 'Channel Bindings for TLS 1.3', 'tls-exporter, with TLS 1.3'], [4013, 'SASLprep', ''],
+  [8264, 'PRECIS Framework', ''], [8265, 'PRECIS: Usernames and Passwords', '']
 ]
 const XEPS_OF_ROOMS = [
   { number: 82, version: '1.1.1', title: 'XMPP Date and Time Profiles', room: 'xmpp' },
   { number: 124, version: '1.11.2', title: 'Bidirectional-streams Over Synchronous HTTP (BOSH)', room: 'transport' },
   { number: 156, version: '1.4.0', title: 'Discovering Alternative XMPP Connection Methods', room: 'transport', note: 'HTTP' },
+  { number: 178, version: '1.2', title: 'Best Practices for Use of SASL EXTERNAL with Certificates', room: 'stream',
+    note: 'clients, where --tls-client-ca is given' },
   { number: 203, version: '2.0', title: 'Delayed Delivery', room: 'xmpp' },
-  { number: 206, version: '1.4', title: 'XMPP Over BOSH', room: 'transport' }
+  { number: 206, version: '1.4', title: 'XMPP Over BOSH', room: 'transport' },
+  { number: 386, version: '1.1.0', title: 'Bind 2', room: 'stream', note: 'without an archive: no metadata' },
+  { number: 388, version: '1.0.4', title: 'Extensible SASL Profile', room: 'stream', note: 'over TLS' },
+  { number: 440, version: '1.0.0', title: 'SASL Channel-Binding Type Capability', room: 'stream' },
+  { number: 474, version: '0.5.0', title: 'SASL SCRAM Downgrade Protection', room: 'stream' },
+  { number: 478, version: '0.2.0', title: 'Stream Limits Advertisement', room: 'stream' },
+  { number: 480, version: '0.2.0', title: 'SASL Upgrade Tasks', room: 'stream', note: 'SCRAM-SHA-256 and SCRAM-SHA-512' },
+  { number: 484, version: '0.2.0', title: 'Fast Authentication Streamlining Tokens', room: 'stream', note: 'no TLS 0-RTT' }
 ]
 
 const { description, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))

@@ -7,7 +7,7 @@ import type { Section } from './config/generate.js'
 import { allGroups, readSettings, type Check, type PluginOptions, type Settings } from './config/settings.js'
 import { sessionOptions } from './session/options.js'
 import { streamOptions } from './stream/options.js'
-import { addressLimitOptions, doorOptions, httpLimitOptions, streamLimitOptions, tlsOptions } from './transport/options.js'
+import { addressLimitOptions, doorOptions, httpLimitOptions, strainOptions, streamLimitOptions, tlsOptions } from './transport/options.js'
 
 /** In the order of the manual. */
 export const GROUPS = {
@@ -18,6 +18,7 @@ export const GROUPS = {
   session: sessionOptions,
   streamLimits: streamLimitOptions,
   addressLimits: addressLimitOptions,
+  strain: strainOptions,
   httpLimits: httpLimitOptions
 }
 
@@ -31,6 +32,7 @@ const TITLES: Readonly<Record<keyof ReturnType<typeof allGroups<typeof GROUPS>>,
   session: 'Sessions',
   streamLimits: 'Limits of one connection',
   addressLimits: 'Limits of all connections',
+  strain: 'Overload',
   httpLimits: 'HTTP, WebSocket and BOSH'
 }
 

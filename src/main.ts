@@ -6,20 +6,14 @@ import type { CommandSettings } from './admin/store-commands.js'
 
 const commands = (): Promise<typeof import('./admin/store-commands.js')> => import('./admin/store-commands.js')
 
-async function settingsFor(argv: readonly string[]): Promise<CommandSettings> {
-  const { settingsOf } = await import('./groups.js')
-  const settings = settingsOf(argv)
-  return {
-    database: settings.database,
-    domains: settings.values.server.virtualHosts.map((host) => host.domain),
-    clusterName: settings.values.cluster.clusterName,
-    scramIterations: settings.values.session.scramIterations
-  }
-}
+const settingsFor = async (argv: readonly string[]): Promise<CommandSettings> =>
+  (await import('./command-settings.js')).commandSettings(argv)
 
 const actions: Actions = {
   run: async (settings, mode) => (await import('./run.js')).runServer(settings, mode),
   demo: async (options) => (await import('./run.js')).runDemo(options),
+  check: async (settings) => (await commands()).checkCommand(await (await import('./command-settings.js')).checkSettings(settings)),
+  reload: async (settings) => (await commands()).reloadCommand(await settingsFor(settings)),
   user: async (action, words, settings) => (await commands()).userCommand(await settingsFor(settings), action, words),
   clusterNodes: async (json, settings) => (await commands()).nodesCommand(await settingsFor(settings), json),
   clusterTest: async (domain, settings) => (await commands()).testCommand(await settingsFor(settings), domain),

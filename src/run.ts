@@ -6,7 +6,7 @@ import type { RunMode } from './admin/cli.js'
 import { Demo, type DemoOptions } from './admin/demo.js'
 import { openDemoStore } from './admin/demo-store.js'
 import { EXIT } from './admin/exit-codes.js'
-import { knownPlugins, pipelineOf } from './chosen-plugins.js'
+import { knownPlugins, optionsOf, pipelineOf } from './chosen-plugins.js'
 import { complaintText } from './config/fault.js'
 import { debugRooms } from './config/server-options.js'
 import { settingsOf, type ServerSettings } from './groups.js'
@@ -20,8 +20,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 /** @returns the exit code */
 export async function runServer(argv: readonly string[], mode: RunMode): Promise<number> {
   const found = await knownPlugins()
-  const settings = settingsOf(argv, found.map(({ declaration: { id, aliases, config } }) =>
-    ({ id, ...aliases !== undefined && { aliases }, ...config !== undefined && { config: config as never } })))
+  const settings = settingsOf(argv, optionsOf(found))
   if (mode.explain) process.stdout.write(`${explain(pipelineOf(found, settings))}\n`)
   if (mode.check) {
     for (const warning of settings.warnings) process.stdout.write(`${complaintText(warning)}\n`)
@@ -45,6 +44,8 @@ async function serve(server: Server, logs: Logs): Promise<number> {
     // A fault of the program: said once, loudly; the process lives and its clients stay.
     logs.room('server').error({ error: reason instanceof Error ? reason.stack : String(reason) }, 'process.unhandled-rejection')
   })
+  // Sent before the node is there it must not end it, as it would by itself
+  process.on('SIGHUP', () => { void server.reload() })
   const failed = await Promise.race([server.start(), signal.then(() => undefined)])
     .then(() => Promise.race([signal.then(() => undefined), server.over]))
   process.on('SIGINT', () => process.exit(EXIT.failed))

@@ -32,6 +32,7 @@ export interface ServerAccountsParts {
   readonly router: () => Router
   readonly nodes: Pick<Mesh, 'self' | 'view'>
   readonly tlsRequired: (domain: string) => boolean
+  readonly exempt: (address: string) => boolean
 }
 
 export class ServerAccounts implements ServerFacts {
@@ -59,6 +60,10 @@ export class ServerAccounts implements ServerFacts {
 
   tlsRequired(domain: string): boolean {
     return this.#parts.tlsRequired(domain)
+  }
+
+  exempt(address: string): boolean {
+    return this.#parts.exempt(address)
   }
 
   get node(): string {

@@ -56,6 +56,7 @@ export class Server {
     this.#health = new Health(this.#clock, (part, { state, why }) => this.#log.warn({ part, state, why }, 'health.changed'))
     this.#name = nodeName(parts.settings.values.cluster)
     this.#sessions = new Sessions(this.#name)
+    this.#metrics.logDropped.from(() => parts.logs.dropped)
     this.over = new Promise((resolve) => { this.#ended = resolve })
   }
 
@@ -73,6 +74,11 @@ export class Server {
     if (starting === undefined) return this.#close()
     await this.#mesh?.stop()                          // it may be waiting for other nodes
     await starting.catch(() => undefined)             // it closes what it has opened
+  }
+
+  /** Reads the certificates again, and nothing else. False: they stay as they were, and the log says why. */
+  async reload(): Promise<boolean> {
+    return await this.#rooms?.certificates.reload() ?? false
   }
 
   async #begin(): Promise<void> {
@@ -96,7 +102,7 @@ export class Server {
       : aloneMesh(this.#name, version, { tables: open.cluster, clock: this.#clock })
     this.#mesh = mesh
     mesh.onEnd((error) => { this.#ended(error) })
-    const { router, strategy, doors } = this.#rooms = await assemble({
+    const { router, strategy, doors, certificates } = this.#rooms = await assemble({
       ...this.#parts, clock: this.#clock, hlc, metrics: this.#metrics, health: this.#health, sessions: this.#sessions, open, mesh
     })
     await this.#step(mesh.start())
@@ -111,6 +117,7 @@ export class Server {
     await this.#step(mesh.up(services))
     this.#health.setReady()
     this.#health.watch('cluster', () => mesh.problems())
+    certificates.watch()
     this.#log.info({ node: this.#name, version, services, strategy: strategy.name }, 'node.ready')
   }
 
@@ -137,7 +144,8 @@ export class Server {
   /** What is open, in reverse; a step that fails does not keep the next ones from closing theirs. */
   async #close(): Promise<void> {
     this.#health.stop('stopping')
-    const { strategy, router, doors } = this.#rooms ?? {}
+    const { strategy, router, doors, certificates } = this.#rooms ?? {}
+    certificates?.stop()
     await this.#closing('drain', () => this.#mesh?.drain())
     await this.#closing('doors', () => doors?.pause())
     this.#sessions.shutdown()

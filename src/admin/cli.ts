@@ -17,6 +17,9 @@ export interface RunMode {
 export interface Actions {
   run(settings: readonly string[], mode: RunMode): Promise<number>
   demo(options: DemoOptions): Promise<number>
+  /** Checks everything around a start, and what runs. */
+  check(settings: readonly string[]): Promise<number>
+  reload(settings: readonly string[]): Promise<number>
   user(action: UserAction, words: readonly string[], settings: readonly string[]): Promise<number>
   clusterNodes(json: boolean, settings: readonly string[]): Promise<number>
   clusterTest(domain: string | undefined, settings: readonly string[]): Promise<number>
@@ -66,6 +69,19 @@ function addRun(program: Command, actions: Actions, done: Done): void {
       if (odd !== undefined) command.error(`error: '${odd}' is not an --option=value`)
       return done(actions.run([...settings, ...lines], { check, explain }))
     })
+}
+
+function addUpkeep(program: Command, actions: Actions, done: Done): void {
+  const command = (name: 'check' | 'reload', what: string): void => {
+    program.command(name).description(what).allowUnknownOption().argument('[settings...]', SETTINGS_HELP)
+      .action((words: string[], _flags: unknown, one: Command) => {
+        const { operands, settings } = splitWords(words)
+        if (operands.length > 0) one.error(`error: '${operands[0] ?? ''}' is not an --option=value`)
+        return done(actions[name](settings))
+      })
+  }
+  command('check', 'look at configuration, certificates, ports, database, DNS and the running cluster; say what to do')
+  command('reload', 'have all nodes read their certificates again')
 }
 
 interface DemoFlags {
@@ -136,7 +152,7 @@ export async function runCli(argv: readonly string[], version: string, actions: 
   const program = new Command('starling').description('An XMPP server for people who run more than one node.').version(version)
     .exitOverride().configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .showHelpAfterError('(starling --help shows what there is)')
-  for (const add of [addRun, addDemo, addUser, addCluster]) add(program, actions, done)
+  for (const add of [addRun, addUpkeep, addDemo, addUser, addCluster]) add(program, actions, done)
   for (const command of commandsBelow(program)) command.exitOverride().copyInheritedSettings(program)
   try {
     await program.parseAsync(argv, { from: 'user' })

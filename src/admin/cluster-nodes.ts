@@ -39,7 +39,14 @@ function factsOf(row: NodeRow, before: NodeRow | undefined): NodeFacts {
   }
 }
 
-export async function nodeFacts({ tables, clusterName, pause }: ClusterPorts): Promise<readonly NodeFacts[]> {
+/** What looking needs. */
+export interface Watching {
+  readonly tables: Pick<ClusterTables, 'rows'>
+  readonly clusterName: string
+  readonly pause: (ms: number) => Promise<void>
+}
+
+export async function nodeFacts({ tables, clusterName, pause }: Watching): Promise<readonly NodeFacts[]> {
   const before = new Map((await tables.rows(clusterName)).map((row) => [row.hostname, row]))
   await pause(WATCH_MS)
   return (await tables.rows(clusterName)).map((row) => factsOf(row, before.get(row.hostname)))

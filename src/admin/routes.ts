@@ -15,6 +15,10 @@ export interface AdminFacts {
   problems(): readonly string[]
   strategy(): string
   sessions(): Iterable<Session>
+  /** Open ports, by kind. */
+  doors(): object
+  /** What clients are shown, and how often it was read again. */
+  certificates(): object
   /** Counts of what waits in the router. */
   router(): object
 }
@@ -45,6 +49,8 @@ function clusterPage(facts: AdminFacts): object {
     health: facts.health(),
     problems: facts.problems(),
     members: facts.members(),
+    doors: facts.doors(),
+    certificates: facts.certificates(),
     router: facts.router()
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Commands that work on the database alone: opens it by the settings of the node, does one thing, closes it.
  */
+import { networkInterfaces } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { DatabaseSettings } from '../config/database.js'
 import { parseJid } from '../xmpp/jid.js'
@@ -10,9 +11,14 @@ import { createLogs } from '../telemetry/pino-log.js'
 import type { UserAction } from './cli.js'
 import { fenceNode, showNodes, type ClusterPorts } from './cluster-nodes.js'
 import { clusterTest } from './cluster-test.js'
+import { checkAll, type CheckSettings } from './check.js'
+import { systemLookup } from './check-dns.js'
+import { isLive } from './check-nodes.js'
 import { CommandError, EXIT } from './exit-codes.js'
+import { adminAddress, nodePage } from './node-page.js'
 import { keysOf } from './password-keys.js'
 import { readPassword } from './read-password.js'
+import { reloadCertificates, type Told } from './reload.js'
 import { addUser, changePassword, deleteUser, listUsers, type UserPorts } from './user.js'
 
 /** What of the settings these commands look at. */
@@ -21,6 +27,8 @@ export interface CommandSettings {
   readonly domains: readonly string[]
   readonly clusterName: string
   readonly scramIterations: number
+  /** This configuration's own node, and where its admin listener is. */
+  readonly node: { readonly name: string, readonly admin: string | undefined }
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -67,6 +75,27 @@ export const fenceCommand = (settings: CommandSettings, name: string, incarnatio
     await fenceNode(clusterPorts(settings, open), name, incarnation)
     return EXIT.ok
   })
+
+export const reloadCommand = (settings: CommandSettings): Promise<number> => withStore(settings, async ({ cluster }) => {
+  const { clusterName, node } = settings
+  const rows = (await cluster.rows(clusterName)).filter(isLive)
+  const nodes: Told[] = rows.map((row) => {
+    const address = adminAddress(row)
+    return { name: row.hostname, ask: async () => (address === undefined ? undefined : nodePage(address, row.hostname)) }
+  })
+  // A node by itself has no row
+  const alone = { name: node.name, ask: async () => (node.admin === undefined ? undefined : nodePage(node.admin, node.name)) }
+  if (nodes.every(({ name }) => name !== node.name) && await alone.ask() !== undefined) nodes.push(alone)
+  return await reloadCertificates({ nodes, tables: cluster, print, pause: (ms) => pause(ms) }) ? EXIT.ok : EXIT.failed
+})
+
+/** Needs no database that works: it says so of one that does not. */
+export async function checkCommand(settings: CheckSettings): Promise<number> {
+  const logs = createLogs({ level: 'error', format: 'text', destination: process.stderr })
+  const good = await checkAll(settings, { print, lookup: systemLookup(), interfaces: networkInterfaces(), log: logs.room('storage') })
+  logs.stop()
+  return good ? EXIT.ok : EXIT.failed
+}
 
 export const testCommand = (settings: CommandSettings, given?: string): Promise<number> => withStore(settings, async (open) => {
   const { store, cluster } = open

@@ -45,7 +45,7 @@ export function clusterSettings(values: ClusterOptionValues, facts: NodeFacts): 
   return {
     name, advertise, listen,
     secondary: values.secondaryAddress === '' ? undefined : values.secondaryAddress,
-    clusterName: values.clusterName, contacts: values.nodes, discovery: values.discovery, secrets: secrets(values),
+    clusterName: values.clusterName, contacts: values.nodes, discovery: values.discovery, secrets: secretsOf(values),
     tls: values.tls, strategy: strategyLabel(values.strategy), hostId: facts.hostId, version: facts.version
   }
 }
@@ -90,7 +90,7 @@ function resolved(read: () => string, option: string): string {
   }
 }
 
-function secrets(values: ClusterOptionValues): readonly string[] {
+export function secretsOf(values: ClusterOptionValues): readonly string[] {
   const texts = values.secretFile === '' ? values.secret.split(',') : readSecrets(values.secretFile)
   const given = texts.map((line) => line.trim()).filter((line) => line !== '')
   if (given.length > SECRETS_MAX) throw new StartRefused(78, '--cluster-secret: one secret, or two during a change')

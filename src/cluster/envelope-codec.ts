@@ -17,6 +17,7 @@ const FLAG_STATE = 1
 const FLAG_READDRESS = 2
 /** The inside keeps to the copyable grammar. Set on everything that our parser or serializer made. */
 const FLAG_BORING = 4
+const FLAG_AGAIN = 8
 const HAS_TO = 1
 const HAS_FROM = 2
 const HAS_ID = 4
@@ -36,7 +37,8 @@ export function encodeRoute(frames: FrameWriter, envelope: Envelope): Buffer {
   writeKey(out, envelope.key)
   writeHlc(out, envelope.hlc)
   out.u48(envelope.view)
-  out.u8((envelope.state ? FLAG_STATE : 0) | (envelope.readdress ? FLAG_READDRESS : 0) | FLAG_BORING)
+  const { state, readdress, again } = envelope
+  out.u8((state ? FLAG_STATE : 0) | (readdress ? FLAG_READDRESS : 0) | (again ? FLAG_AGAIN : 0) | FLAG_BORING)
   out.u16(envelope.addressees.length)
   for (const addressee of envelope.addressees) writeAddressee(out, addressee)
   writeStanza(out, envelope.stanza)
@@ -58,7 +60,8 @@ export function decodeRoute(body: Buffer): Envelope | UnreadableRoute {
     return {
       key, hlc, view, addressees, stanza,
       state: (flags & FLAG_STATE) !== 0,
-      readdress: (flags & FLAG_READDRESS) !== 0
+      readdress: (flags & FLAG_READDRESS) !== 0,
+      again: (flags & FLAG_AGAIN) !== 0
     }
   } catch (error) {
     if (!(error instanceof FrameFault)) throw error

@@ -1,6 +1,6 @@
 /**
  * One connection between two nodes: TLS 1.3 both ways or, on loopback, none. Owns the socket: cuts frames out of it,
- * collects what is written in one turn into one write, runs the handshake, notices silence.
+ * collects what is written in one turn into one write, waits while the socket is full, runs the handshake.
  */
 import { constants } from 'node:crypto'
 import { connect as netConnect, type Socket } from 'node:net'
@@ -8,13 +8,15 @@ import { connect as tlsConnect, createSecureContext, TLSSocket } from 'node:tls'
 import type { Clock } from '../telemetry/clock.js'
 import { FrameFault } from './bytes.js'
 import { pinOf, type LinkCertificate } from './certificate.js'
-import { FRAME, FRAME_BYTES_MAX, FrameReader, HANDSHAKE_FRAME_BYTES_MAX, type RawFrame } from './frames.js'
+import { FRAME, FRAME_BYTES_MAX, FrameReader, HANDSHAKE_FRAME_BYTES_MAX, LANE_AT, type RawFrame } from './frames.js'
 import { EXPORTER_BYTES, EXPORTER_LABEL, type HandshakeIo } from './handshake.js'
 
 /** From the first byte to READY; the reference limit. */
 export const HANDSHAKE_MS = 5000
 /** What may lie unread before READY: a HELLO, an AUTH, a READY and the first frames behind it. */
 const HANDSHAKE_PENDING_BYTES = 65_536
+/** One write carries about this much, so that what is urgent never waits behind more. */
+const WRITE_BYTES = 256 * 1024
 /** No tickets: nothing of a link outlives its connection. */
 const SECURE = {
   minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', rejectUnauthorized: false, secureOptions: constants.SSL_OP_NO_TICKET
@@ -36,7 +38,12 @@ interface Waiter {
 export class Link implements HandshakeIo {
   readonly #reader = new FrameReader()
   #exporter: Buffer = Buffer.alloc(EXPORTER_BYTES)
+  /** Bounded by what the channel may have in flight: the rest waits there. */
   #out: Buffer[] = []
+  /** Of the link itself: before all others, or a slow line would look like a dead one. */
+  #urgent: Buffer[] = []
+  /** The socket has said no: the next write waits for its `drain`. */
+  #full = false
   #flushing: NodeJS.Immediate | undefined
   #handler: LinkHandler | undefined
   #waiter: Waiter | undefined
@@ -55,6 +62,7 @@ export class Link implements HandshakeIo {
     socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => this.#feed(chunk))
     socket.on('error', (error) => this.destroy(error.message))
+    socket.on('drain', () => this.#drained())
     socket.on('end', () => this.destroy('the other side has closed'))
     socket.on('close', () => this.destroy('closed'))
   }
@@ -84,13 +92,19 @@ export class Link implements HandshakeIo {
     return `${this.socket.remoteAddress ?? ''}:${this.socket.remotePort ?? 0}`
   }
 
+  /** So far; what grows is alive. */
+  get bytesRead(): number {
+    return this.socket.bytesRead
+  }
+
   get closed(): boolean {
     return this.#closed !== undefined
   }
 
-  /** Written with everything else of this turn. */
+  /** Written with everything else of this turn, or as soon as the socket takes more. */
   write(frame: Buffer): void {
-    this.#out.push(frame)
+    if (frame[LANE_AT] === 0) this.#urgent.push(frame)
+    else this.#out.push(frame)
     this.wake()
   }
 
@@ -100,7 +114,7 @@ export class Link implements HandshakeIo {
 
   /** Something is due: acknowledgements ride with the next write. */
   wake(): void {
-    this.#flushing ??= setImmediate(() => this.#flush())
+    if (!this.#full) this.#flushing ??= setImmediate(() => this.#flush())
   }
 
   receive(): Promise<RawFrame> {
@@ -121,9 +135,8 @@ export class Link implements HandshakeIo {
   /** Says why, then closes. */
   end(goodbye: Buffer, why: string): void {
     if (this.#closed !== undefined) return
-    this.#out.push(goodbye)
-    this.#flush()
-    this.socket.end()
+    this.#handler?.flushing()
+    this.socket.end(Buffer.concat([...this.#urgent, ...this.#out, goodbye]))
     this.#close(why)
     const stop = setTimeout(() => this.socket.destroy(), 1000).unref()
     this.socket.once('close', () => clearTimeout(stop))
@@ -178,10 +191,28 @@ export class Link implements HandshakeIo {
     this.#handler?.flushing()
     clearImmediate(this.#flushing) // what `flushing` wrote goes now
     this.#flushing = undefined
-    if (this.#out.length === 0) return
-    const bytes = this.#out.length === 1 && this.#out[0] !== undefined ? this.#out[0] : Buffer.concat(this.#out)
+    const frames = this.#take()
+    if (frames.length === 0) return
+    this.#full = !this.socket.write(frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames))
+    if (this.#out.length > 0) this.wake()
+  }
+
+  /** All that is urgent, and of the rest as much as one write should carry. */
+  #take(): readonly Buffer[] {
+    const frames = this.#urgent
+    this.#urgent = []
+    let bytes = 0
+    let count = 0
+    for (; bytes < WRITE_BYTES && count < this.#out.length; count++) bytes += this.#out[count]?.length ?? 0
+    if (count < this.#out.length) return frames.concat(this.#out.splice(0, count))
+    const rest = this.#out
     this.#out = []
-    this.socket.write(bytes)
+    return frames.length === 0 ? rest : frames.concat(rest)
+  }
+
+  #drained(): void {
+    this.#full = false
+    this.#flush()
   }
 
   #close(why: string): void {
@@ -189,6 +220,7 @@ export class Link implements HandshakeIo {
     this.#closed = why
     clearImmediate(this.#flushing)
     this.#out = []
+    this.#urgent = []
     this.#serveWaiter()
     this.#handler?.closed(why)
   }

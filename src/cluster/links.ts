@@ -141,7 +141,8 @@ export class Links {
     if (this.#stopped || reason === 'duplicate') return
     const counted = LINK_REFUSED.find((known) => known === reason)
     if (counted !== undefined) this.parts.refused(counted)
-    const source = `${address.replace(/:\d+$/, '')} ${reason ?? ''}`
+    const ip = address.replace(/:\d+$/, '')
+    const source = `${ip} ${reason ?? ''}`
     const now = this.parts.clock.now()
     const last = this.#warned.get(source)
     if (last !== undefined && now - last.at < WARN_EVERY_MS) {
@@ -152,8 +153,9 @@ export class Links {
     this.#warned.set(source, { at: now, more: 0 })
     const detail = error instanceof LinkRefused ? { ...error.detail, byPeer: error.byPeer } : { error: messageOf(error) }
     const unreachable = reason === undefined && error instanceof Error && 'syscall' in error
-    const event = unreachable ? 'cluster.link.unreachable' : 'cluster.link.refused'
-    this.parts.log.warn({ address, reason, ...detail, unlogged: last?.more ?? 0 }, event)
+    const unlogged = last?.more ?? 0
+    if (unreachable) this.parts.log.warn({ address, ...detail, unlogged }, 'cluster.link.unreachable')
+    else this.parts.log.warn({ ip, address, reason, ...detail, unlogged }, 'cluster.link.refused')
   }
 }
 

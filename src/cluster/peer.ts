@@ -17,8 +17,10 @@ import {
 import type { ClusterMetrics } from './settings.js'
 
 export const PING_EVERY_MS = 5000
-/** A PING unanswered for this long: the connection is dead, or the other side does not read. The node is not fenced for it. */
+/** A PING unanswered and nothing else heard for this long: the connection is dead. The node is not fenced for it. */
 const SILENT_MS = 15_000
+/** A PING unanswered for this long, whatever else is heard: what we send does not get through. A slow line takes its time. */
+const DEAF_MS = 60_000
 /** The same while another connection of the pair wants its place. */
 const PROBE_MS = 2000
 /** Strategy messages that wait behind the one in flight. */
@@ -44,12 +46,26 @@ class Connection {
   /** PINGs that wait for their PONG, oldest first. */
   readonly pings = new Fifo<{ readonly token: number; readonly sentAt: number }>()
   silentMs = SILENT_MS
+  /** When it was last seen that something had come in. */
+  #heardAt: number
+  #heardBytes = 0
 
   /**
    * @param dialler name of the node that dialled
    * @param provenAt when it was last known to work: READY, or the sending of the latest PING that was answered
    */
-  constructor(readonly link: Link, readonly dialler: string, public provenAt: number, private readonly metrics: ClusterMetrics) {}
+  constructor(readonly link: Link, readonly dialler: string, public provenAt: number, private readonly metrics: ClusterMetrics) {
+    this.#heardAt = provenAt
+  }
+
+  isSilent(now: number): boolean {
+    const { bytesRead } = this.link
+    if (bytesRead !== this.#heardBytes) this.#heardAt = now
+    this.#heardBytes = bytesRead
+    const oldest = this.pings.peek()
+    if (oldest === undefined) return false
+    return now - Math.max(oldest.sentAt, this.#heardAt) >= this.silentMs || now - oldest.sentAt >= DEAF_MS
+  }
 
   write(frame: Buffer): void {
     const lane = LANE_NAMES[frame[LANE_AT] ?? 0] ?? 'none'
@@ -139,9 +155,7 @@ export class Peer {
 
   /** Resets a connection whose other end has been silent for too long. */
   checkSilence(now: number): void {
-    const oldest = this.#connection?.pings.peek()
-    if (oldest === undefined || this.#connection === undefined) return
-    if (now - oldest.sentAt >= this.#connection.silentMs) this.#connection.link.destroy('silent')
+    if (this.#connection?.isSilent(now) === true) this.#connection.link.destroy('silent')
   }
 
   /** False: senders should pause; `refused` gets what was not taken. */

@@ -28,8 +28,12 @@ export interface Complaint {
 /** One line for an operator: `etc/init.properties:7: --c2s-ports=70000: ports from 0 to 65535 ...`. */
 export function complaintText({ origin, key, given, problem }: Complaint): string {
   const what = key === '' ? '' : `${key}${given === undefined ? '' : `=${given}`}: `
-  return `config: ${origin.file === '' ? '' : `${place(origin)}: `}${what}${problem}`
+  return visible(`config: ${origin.file === '' ? '' : `${place(origin)}: `}${what}${problem}`)
 }
+
+/** Control characters by number: keys come from files, and complaints go to terminals. */
+const visible = (text: string): string =>
+  text.replace(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 export class ConfigError extends Error {
   constructor(readonly faults: readonly Complaint[]) {
@@ -52,5 +56,5 @@ export function masked(key: string, value: string, secret = false): string {
     .replace(/((?:password|passwd|pwd|secret)=)[^&;:,\s]*/gi, '$1***')
     .replace(/(\/\/[^/@\s:]*:)[^@\s]*@/g, '$1***@')
   const shown = open.length > GIVEN_MAX ? `${open.slice(0, GIVEN_MAX)}...` : open
-  return shown.replace(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return visible(shown)
 }

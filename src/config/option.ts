@@ -83,6 +83,23 @@ export function bytes(name: string, initial: number, ...[min, max, why]: Bounded
   }
 }
 
+/** Bytes a second, such as `20kB/s`; `off` is 0. */
+export function rate(name: string, initial: number, ...bounds: Bounded): Option<number> {
+  const plain = bytes(name, initial, ...bounds)
+  const [min, max] = bounds
+  return {
+    ...plain, kind: 'bytes a second, or off', print: (v) => (v === 0 ? 'off' : v % 1024 === 0 ? `${v / 1024}kB/s` : `${v}B/s`),
+    parse(t) {
+      if (/^(off|0)$/i.test(t)) return 0
+      try {
+        return plain.parse(t.replace(/(\d[kmg]?)B?(?:\/s)?$/i, '$1'))
+      } catch {
+        throw new Error(`off, or a rate from ${min} to ${max} bytes a second such as 20kB/s`)
+      }
+    }
+  }
+}
+
 export function list(name: string, initial: readonly string[], why: string, kind = 'list'): Option<readonly string[]> {
   return {
     name, kind, initial, why, print: (v) => v.join(','),

@@ -85,12 +85,14 @@ function configType(): Option<string> {
 
 export const serverOptions = options({
   configType: configType(),
-  virtualHosts: virtualHosts('--virt-hosts', 'Served domains, each with the flags :tls-required, :register and their opposites '
-    + ':-tls-required, :-register, and :max-users=N, at which registration ends; when not given, the name of the node.'),
+  virtualHosts: virtualHosts('--virt-hosts', 'Served domains, each with the flags :tls-required, :register, :anon and their opposites '
+    + ':-tls-required, :-register, :-anon, and :max-users=N, at which registration ends; when not given, the name of the node.'),
   admins: bareJids('--admins', 'Accounts with administrator\'s rights.'),
   plugins: pluginChoices('--sm-plugins', 'Plugins to switch on (+id) or off (-id) besides those that are on by themselves.'),
   register: flag('--vhost-register-enabled', false,
     'People may make their own accounts before login (XEP-0077); a virtual host may say otherwise. Spammers look for such servers.'),
+  anonymous: flag('--vhost-anonymous-enabled', false,
+    'People may log in without an account (SASL ANONYMOUS); a virtual host may say otherwise. Nothing is kept for such guests.'),
   debug: debugWords('--debug', 'Rooms that log at level debug.'),
   logLevel: choice('--log-level', 'info', ['trace', 'debug', 'info', 'warn', 'error'], 'Least level that is logged.'),
   logFormat: choice('--log-format', 'auto', ['auto', 'json', 'text'], 'JSON lines, or text for people; auto means text on a terminal.')

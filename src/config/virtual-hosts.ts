@@ -83,7 +83,6 @@ function print(hosts: readonly VirtualHost[]): string {
 
 function remarks(hosts: readonly VirtualHost[]): readonly string[] {
   return hosts.flatMap((h) => [
-    ...(h.anonymous === true ? [`${h.domain}: anonymous login is not offered; make accounts with starling user add`] : []),
     ...h.others.map((flag) => `${h.domain}: ${flag.split('=')[0] ?? ''} is ignored: ${OTHERS[flag.split('=')[0] ?? ''] ?? ''}`)
   ])
 }

@@ -120,6 +120,8 @@ export interface ServerFacts {
   disco(of: 'host' | 'account'): DiscoFacts
   /** Clients of this domain must use TLS before they log in. */
   tlsRequired(domain: string): boolean
+  /** No limit holds for clients at this address (`--limits-exempt`). */
+  exempt(address: string): boolean
   /** This life of this node, and whether one of that name is alive. */
   readonly node: string
   isLive(node: string): boolean
@@ -208,7 +210,7 @@ export interface IqDoors {
  * They see results and errors too; what they throw then is not sent to anybody.
  */
 export interface IqPassing {
-  /** The sender's account, for an IQ to anybody else. */
+  /** The sender's account, for an IQ to anybody else but a served domain. */
   readonly leaving?: Guard
   /** The receiver's account, for an IQ from anybody else, before its door or its device sees it. */
   readonly arriving?: Guard

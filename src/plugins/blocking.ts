@@ -10,7 +10,7 @@ import { type Element, xml } from '../xml/element.js'
 import { StanzaError } from '../xmpp/errors.js'
 import { JidError, parseJid, type Jid } from '../xmpp/jid.js'
 import { Stanza } from '../xmpp/stanza.js'
-import { rosterCache, toOwnDevices } from './roster.js'
+import { refuseForgedPush, rosterCache, toOwnDevices } from './roster.js'
 
 const NS = 'urn:xmpp:blocking'
 const KEY = 'blocklist'
@@ -135,6 +135,11 @@ function refuseOutgoing(stanza: Stanza): Drop {
   throw new StanzaError('cancel', 'not-acceptable', '', { name: 'blocked', ns: `${NS}:errors` })
 }
 
+const incomingIq: Guard = (stanza, ctx) => {
+  refuseForgedPush(stanza, NS)
+  return incoming(stanza, ctx)
+}
+
 /** A stanza from somebody blocked: nothing is delivered, and the user seems offline (§3.3). */
 const incoming: Guard = (stanza, ctx) => judged(stanza, stanza.from, ctx, refuseIncoming)
 
@@ -163,7 +168,7 @@ export default plugin({
   disco: [NS],
   audiences: { blocking: (device) => device.get(interested) },
   iq: { self: [get(NS, 'blocklist', readList), set(NS, 'block', block), set(NS, 'unblock', unblock)] },
-  iqPassing: { leaving: outgoing, arriving: incoming },
+  iqPassing: { leaving: outgoing, arriving: incomingIq },
   message: { leaving: { guard: outgoing }, arriving: { guard: incoming } },
   presence: { leaving: { guard: outgoing }, arriving: { guard: incoming } }
 })

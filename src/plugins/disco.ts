@@ -5,12 +5,15 @@
 import { get, plugin, type Context, type DiscoFacts, type IqRequest } from '../pipeline/api.js'
 import { type Element, attributeOf, xml } from '../xml/element.js'
 import { StanzaError } from '../xmpp/errors.js'
+import { isGuest } from '../xmpp/guest.js'
 import { isCapsNode } from './caps.js'
 import { isEntitled } from './presence.js'
 import { rosterCache } from './roster.js'
 
 const NS_INFO = 'http://jabber.org/protocol/disco#info'
 const NS_ITEMS = 'http://jabber.org/protocol/disco#items'
+
+const GUEST = [{ category: 'account', type: 'anonymous', name: '' }]
 
 const nodeOf = (payload: Element): string => attributeOf(payload, 'node') ?? ''
 
@@ -35,6 +38,7 @@ function hostItems({ payload }: IqRequest): Element {
 }
 
 async function accountInfo({ payload, from }: IqRequest, ctx: Context): Promise<Element> {
+  if (isGuest(ctx.account)) return info({ ...ctx.server.disco('account'), identities: GUEST }, '')   // XEP-0175 §4: for everybody
   if (!isEntitled(await ctx.read(rosterCache), from, ctx.account.jid)) throw new StanzaError('cancel', 'service-unavailable') // §8
   if (nodeOf(payload) !== '') throw noSuchNode()
   return info(ctx.server.disco('account'), '')

@@ -7,7 +7,7 @@ import {
 } from '../pipeline/api.js'
 import { messageType } from '../rules/addressing.js'
 import type { Element } from '../xml/element.js'
-import { delay, NS_DELAY } from '../xmpp/delay.js'
+import { delay, isDelayed, NS_DELAY } from '../xmpp/delay.js'
 import { StanzaError } from '../xmpp/errors.js'
 import { Jid, parseJid } from '../xmpp/jid.js'
 import type { Stanza } from '../xmpp/stanza.js'
@@ -25,16 +25,15 @@ async function keep(stanza: Stanza, ctx: Context): Promise<number | undefined> {
   const type = messageType(stanza.type)
   if (type !== 'normal' && type !== 'chat') return undefined // XEP-0160 §3
   if (!hasContent(stanza)) return 0
-  const { messagesMax, bytesMax } = ctx.settings(config)
-  const limit = { messages: messagesMax, bytes: bytesMax }
-  const row = await ctx.store.offline.add(ctx.account, ctx.key, stanza.toString(), ctx.clock.wall(), limit)
+  const { messagesMax: messages, bytesMax: most } = ctx.settings(config)
+  const row = await ctx.store.offline.add(ctx.account, ctx.key, stanza.toString(), ctx.clock.wall(), { messages, bytes: most })
   if (row === undefined) throw new StanzaError('wait', 'resource-constraint', 'There is no room for more messages')
   return row
 }
 
 /** Typing notices are for now or never (XEP-0085), also those that name their thread. */
 function hasContent(stanza: Stanza): boolean {
-  return stanza.children.some((child) => child.ns !== NS_CHATSTATES && child.name !== 'thread')
+  return stanza.children.some((child) => child.ns !== NS_CHATSTATES && child.ns !== NS_DELAY && child.name !== 'thread')
 }
 
 /** XEP-0160 §3: to the first device that wants messages, in the order in which they came. */
@@ -50,8 +49,9 @@ function restored(row: OfflineRow, device: Device, { log }: Context): readonly D
     log.warn({ jid: device.account.jid.toString(), row: row.row }, 'offline.unreadable')
     return []
   }
-  const by = new Jid('', device.jid.domain, '')
-  return [stored(device, row, stanza.withChildren([...stanza.elements(), delay(by, row.at, 'Offline storage')]))]
+  const { domain } = device.jid
+  if (isDelayed(stanza, domain)) return [stored(device, row, stanza)]       // a device had it and is gone
+  return [stored(device, row, stanza.withChildren([...stanza.elements(), delay(new Jid('', domain, ''), row.at, 'Offline storage')]))]
 }
 
 /** XEP-0203 §5: a delay in our name is ours to state. */

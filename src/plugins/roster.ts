@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   accountCache, get, integer, plugin, push, reply, set, slot,
-  type Context, type Delivery, type IqRequest, type Reply, type Roster, type RosterItem
+  type Context, type Delivery, type Guard, type IqRequest, type Reply, type Roster, type RosterItem
 } from '../pipeline/api.js'
 import { presenceRequest } from '../rules/presence-request.js'
 import { isSeenByContact, seesContact } from '../rules/subscription.js'
@@ -164,11 +164,21 @@ const notYours = set(NS, 'query', () => {
   throw new StanzaError('auth', 'forbidden') // RFC 6121 §2.1.5
 })
 
+/** RFC 6121 §2.1.6: pushes are the server's own; who sends somebody else's device one forges it, however close a friend. */
+export function refuseForgedPush({ type, from, to, children }: Stanza, ns: string): void {
+  if (type !== 'set' || from === undefined || to === undefined || to.isBare || to.sameBare(from)) return
+  if (!children.some((child) => child.ns === ns)) return
+  throw new StanzaError('cancel', 'service-unavailable')
+}
+
+const guardDevice: Guard = (stanza) => refuseForgedPush(stanza, NS)
+
 export default plugin({
   id: NS,
   aliases: ['roster'],
   config,
   audiences: { interested: (device) => device.get(interested) },
+  iqPassing: { arriving: guardDevice },
   iq: {
     self: [get(NS, 'query', readRoster), set(NS, 'query', changeRoster)],
     account: [notYours],

@@ -8,7 +8,8 @@ import { HandlerContext, type Services } from '../pipeline/context.js'
 import { audienceOf, runDelivering } from '../pipeline/run.js'
 import { eligible } from '../rules/addressing.js'
 import type { Session } from '../session/session.js'
-import type { LogRecord, StableLog } from '../session/stable-log.js'
+import type { Mark } from '../session/session.js'
+import type { Fork } from '../session/unacked.js'
 import type { Jid } from '../xmpp/jid.js'
 import type { Stanza } from '../xmpp/stanza.js'
 import { ordinal, type Mesh, type StanzaKey, type Verdict } from './envelope.js'
@@ -30,6 +31,7 @@ export interface Offer {
   readonly row: number
   readonly state: boolean
   readonly readdress: boolean
+  readonly again: boolean
   /** The life that asks; `undefined` when it is this one. */
   readonly owner: NodeRef | undefined
 }
@@ -39,7 +41,6 @@ export interface AcceptanceDeps {
   readonly pipeline: Pipeline
   readonly services: Services
   readonly mesh: Mesh
-  readonly stableLog: StableLog
   readonly shown: Shown
   readonly rows: OfflineRows
   /** Sends what a handler gives instead of, or besides, a stanza. */
@@ -55,7 +56,8 @@ const WATERMARKS_MAX = 4_096
 export class Acceptance {
   readonly #deps: AcceptanceDeps
   readonly #parking: Parking<Offer>
-  readonly #outNo = new WeakMap<Session, number>()
+  /** Of what is for this device and nobody else: nothing is done for it when the device is gone. */
+  readonly #own: Fork = { done: true }
   /** All that is in the log is stable when this is `true`. */
   #stable: true | Promise<void> = true
 
@@ -98,10 +100,10 @@ export class Acceptance {
   takeStored(session: Session, stanza: Stanza, row: number, key: StanzaKey | undefined): void {
     if (!this.#deps.rows.take(session, row)) return
     if (key !== undefined) {
-      const { watermarks } = session
-      watermarks.set(key.osid, Math.max(watermarks.get(key.osid) ?? 0, ordinal(key)))
+      const mark = markOf(session, key.osid)
+      mark.last = Math.max(mark.last, ordinal(key))
     }
-    const stable = this.#write(session, { stanza, key, to: undefined })
+    const stable = this.#write(session, { stanza, key, to: undefined, fork: undefined })
     if (stable === true) this.#deps.rows.taken(session, row)
     else void stable.then(() => this.#deps.rows.taken(session, row), () => undefined)
   }
@@ -111,23 +113,25 @@ export class Acceptance {
     if (takers.length === 0) return NONE
     if (offer.state) return this.#giveState(offer, takers)
     const { osid } = offer.key
-    if (offer.prev > 0 && takers.some((session) => offer.prev > (session.watermarks.get(osid) ?? 0))) return GAP
+    if (offer.prev > 0 && !offer.again && takers.some((session) => offer.prev > (session.watermarks.get(osid)?.last ?? 0))) return GAP
     return this.#give(offer, takers)
   }
 
   #give(offer: Offer, takers: readonly Session[]): Eventually<Verdict> {
-    const { osid } = offer.key
-    const number = ordinal(offer.key)
+    const fork = this.#forkOf(offer, takers)
     for (const session of takers) {
-      const { watermarks } = session
-      if (number <= (watermarks.get(osid) ?? 0)) continue
-      if (watermarks.size > WATERMARKS_MAX / 2) trim(watermarks, osid)
-      watermarks.set(osid, number)
-      void this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer) })
+      if (!takes(markOf(session, offer.key.osid), offer)) continue
+      void this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer), fork })
     }
     const verdict: Verdict = { kind: 'accept', sessions: takers.map((session) => session.session) }
-    if (this.#stable === true) return this.#accepted(offer, takers, verdict)
-    return this.#stable.then(() => this.#accepted(offer, takers, verdict))
+    const room = roomOf(takers)
+    if (this.#stable === true && room === undefined) return this.#accepted(offer, takers, verdict)
+    return Promise.all([this.#stable, room]).then(() => this.#accepted(offer, takers, verdict))
+  }
+
+  #forkOf({ audience, readdress }: Offer, takers: readonly Session[]): Fork | undefined {
+    if (readdress || audience !== '') return this.#own
+    return takers.length > 1 ? { done: false } : undefined
   }
 
   #accepted(offer: Offer, takers: readonly Session[], verdict: Verdict): Verdict {
@@ -138,7 +142,7 @@ export class Acceptance {
   #giveState(offer: Offer, takers: readonly Session[]): Verdict {
     for (const session of takers) {
       if (offer.stanza.kind === 'presence' && !this.#isNews(session, offer)) continue
-      void this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer) })
+      void this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer), fork: this.#own })
     }
     return { kind: 'accept', sessions: [] }
   }
@@ -167,7 +171,7 @@ export class Acceptance {
   }
 
   /** The device's own handlers, the log, then the stream (I1). */
-  #write(session: Session, what: { stanza: Stanza; key: StanzaKey | undefined; to: Jid | undefined }): true | Promise<void> {
+  #write(session: Session, what: Written): true | Promise<void> {
     const { pipeline, services, send } = this.#deps
     const key = what.key ?? { osid: session.session, index: 0, k: 0 }
     const tables = what.stanza.kind === 'iq' ? null : pipeline[what.stanza.kind].delivering
@@ -181,37 +185,67 @@ export class Acceptance {
       stanza = result
     }
     if (stanza.kind === 'presence' && stanza.type === 'probe') return true      // between servers only (RFC 6121 §4.3)
-    const outNo = (this.#outNo.get(session) ?? 0) + 1
-    this.#outNo.set(session, outNo)
-    const stable = this.#deps.stableLog.append(new OutRecord(session.session, outNo, key))
-    if (stable === true && this.#stable === true) session.deliver(stanza, what.to)
-    else this.#whenStable(stable, () => session.deliver(stanza, what.to))
+    const stable = session.deliver(stanza, what.to, key, what.fork)
+    if (stable !== true) this.#whenStable(stable)
     return this.#stable
   }
 
-  #whenStable(stable: true | Promise<void>, write: () => void): void {
-    const both = Promise.all([this.#stable, stable]).then(write)
+  #whenStable(stable: Promise<void>): void {
+    const both = Promise.all([this.#stable, stable]).then(() => undefined)
     this.#stable = both
     void both.then(() => {
       if (this.#stable === both) this.#stable = true
-    }, () => undefined)     // this life is fenced: nothing is written any more
+    }, () => undefined)     // this life is fenced: nothing is accepted any more
   }
 }
 
-/** Without closures or strings until somebody reads it: most back ends keep only numbers. */
-class OutRecord {
-  readonly type = 'OUT' as const
-  readonly #key: StanzaKey
-
-  constructor(readonly session: string, readonly outNo: number, key: StanzaKey) {
-    this.#key = key
-  }
-
-  get origin(): string {
-    return `${this.#key.osid}:${this.#key.index}:${this.#key.k}`
-  }
+interface Written {
+  readonly stanza: Stanza
+  readonly key: StanzaKey | undefined
+  readonly to: Jid | undefined
+  readonly fork: Fork | undefined
 }
-OutRecord satisfies new (session: string, outNo: number, key: StanzaKey) => LogRecord
+
+function markOf({ watermarks }: Session, osid: string): Mark {
+  const known = watermarks.get(osid)
+  if (known !== undefined && watermarks.size <= WATERMARKS_MAX / 2) return known
+  const mark = known ?? { last: 0, since: Infinity, again: undefined }
+  trim(watermarks, osid)
+  watermarks.set(osid, mark)
+  return mark
+}
+
+/** Whether the device has not got it yet; then it has it from now on. */
+function takes(mark: Mark, offer: Offer): boolean {
+  const number = ordinal(offer.key)
+  if (offer.again) return takesAgain(mark, number, offer.stanza)
+  if (number <= mark.last) return false
+  mark.last = number
+  if (mark.since === Infinity && offer.row === 0 && offer.audience === '' && offer.address.resource === '') mark.since = number
+  return true
+}
+
+/**
+ * What another device has left: below the mark there may be stanzas that went to that device alone. A device has it when it
+ * was for all devices and this one took part in everything before and after, or when it was taken like this already.
+ */
+function takesAgain(mark: Mark, number: number, { to }: Stanza): boolean {
+  if (to?.resource === '' && mark.since <= number && number <= mark.last) return false
+  if (mark.again?.has(number) === true) return false
+  mark.again = (mark.again ?? new Set()).add(number)
+  mark.last = Math.max(mark.last, number)
+  return true
+}
+
+/** Taken it is; but whoever sent it goes on when the slowest of them has room again. */
+function roomOf(takers: readonly Session[]): Promise<unknown> | undefined {
+  let all: Promise<unknown> | undefined
+  for (const session of takers) {
+    const room = session.room()
+    if (room !== undefined) all = all === undefined ? room : Promise.all([all, room])
+  }
+  return all
+}
 
 /** The stanza's own `to` stays as it is (RFC 6121 §8.5.2.1.1); one that has none shows the address it went to. */
 function addressFor(session: Session, offer: Offer): Jid | undefined {
@@ -220,7 +254,7 @@ function addressFor(session: Session, offer: Offer): Jid | undefined {
 }
 
 /** Keeps the order of the last use, as soon as there are many. */
-function trim(watermarks: Map<string, number>, osid: string): void {
+function trim(watermarks: Map<string, Mark>, osid: string): void {
   watermarks.delete(osid)
   for (const oldest of watermarks.keys()) {
     if (watermarks.size < WATERMARKS_MAX) return

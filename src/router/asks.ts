@@ -2,7 +2,7 @@
  * The origin's half: puts each stanza to the nodes that may have its address, counts their answers, closes the stanzas
  * of one session to one account in order, and finds out what happens when nobody takes one (zero-loss design, D.7b).
  */
-import { whenNobodyTookIt, isForDevices } from '../rules/addressing.js'
+import { isForDevices, whenLeft, whenNobodyTookIt, type Fate } from '../rules/addressing.js'
 import type { Cancel, Clock } from '../telemetry/clock.js'
 import { StanzaError } from '../xmpp/errors.js'
 import type { HybridClock } from '../xmpp/hlc.js'
@@ -67,12 +67,12 @@ export class Asks {
       stanza.cause.end()
       return
     }
-    const lane = this.#origins.get(stanza.key.osid)?.get(stanza.address.bare.toString())
+    const lane = this.#origins.get(stanza.flow)?.get(stanza.address.bare.toString())
     if (lane === undefined) {
       this.#first(stanza)
       return
     }
-    pressure.opened(stanza.key.osid, stanza.bytes)
+    pressure.opened(stanza.flow, stanza.bytes)
     if (lane.admits(stanza.address)) this.#enter(lane, stanza)
     else lane.waiting.push(stanza)
   }
@@ -125,7 +125,7 @@ export class Asks {
   }
 
   #enlist(stanza: OpenStanza, verdict?: Eventually<Verdict>): Lane {
-    const { osid } = stanza.key
+    const osid = stanza.flow
     const account = stanza.address.bare.toString()
     const lanes = this.#origins.get(osid) ?? new Map<string, Lane>()
     this.#origins.set(osid, lanes)
@@ -174,11 +174,11 @@ export class Asks {
     place.verdict = undefined
     place.stuck = false
     place.prev = stanza.prev = lane.before(stanza)
-    const { key, address, audience, except, prev, row, readdress } = stanza
+    const { key, address, audience, except, prev, row, readdress, again } = stanza
     place.ask = table.next(node, key, new Waiting(this.#took, lane, stanza, place))
     const addressees = [{ ask: place.ask, address, audience, except, prev, row }]
     const moves = mesh.route(node, {
-      key, hlc: hlc.next(), view: mesh.viewNo, addressees, stanza: stanza.stanza, state: false, readdress
+      key, hlc: hlc.next(), view: mesh.viewNo, addressees, stanza: stanza.stanza, state: false, readdress, again
     })
     if (!moves) pressure.full(node)
   }
@@ -213,7 +213,7 @@ export class Asks {
       place.gapped = false
     } else if (!place.gapped) this.#askInOrder(lane, place.node)
     else if (lane.before(stanza) < place.prev) this.#askOne(lane, stanza, place.node)    // an earlier one was closed meanwhile
-    else place.stuck = true
+    else place.stuck = lane.hasStuck = true
   }
 
   /** A device there has missed something: it is asked again for everything that is not closed (I5). */
@@ -255,12 +255,17 @@ export class Asks {
       head.cause.end()
     }
     if (closed === 0) return
-    for (const stanza of [...lane.open]) {
-      for (const place of stanza.places.values()) if (place.stuck) this.#askOne(lane, stanza, place.node)
-    }
+    if (lane.hasStuck) this.#askStuck(lane)
     while (lane.waiting[0] !== undefined && lane.fits(lane.waiting[0].address)) {
       const next = lane.waiting.shift()
       if (next !== undefined) this.#enter(lane, next)
+    }
+  }
+
+  #askStuck(lane: Lane): void {
+    lane.hasStuck = false
+    for (const stanza of [...lane.open]) {
+      for (const place of stanza.places.values()) if (place.stuck) this.#askOne(lane, stanza, place.node)
     }
   }
 
@@ -282,7 +287,7 @@ export class Asks {
       for (const node of fresh) this.#askNode(lane, stanza, node)
       return
     }
-    const fate = stanza.mayStrand ? whenNobodyTookIt(stanza.stanza, stanza.address.resource) : 'ignore'
+    const fate = stanza.mayStrand ? fateOf(stanza) : 'ignore'
     const refusal = refusalOf(stanza)
     if (refusal !== undefined && fate !== 'ignore') this.#settle(lane, stanza, refusal)
     else if (fate === 'bare') {
@@ -374,6 +379,10 @@ function placeOf(stanza: OpenStanza, node: NodeRef): Place {
 function isComplete(stanza: OpenStanza): boolean {
   if (stanza.stage === 'settled') return true
   return stanza.stage !== 'dealing' && stanza.answered && (stanza.row > 0 || stanza.accepted)
+}
+
+function fateOf({ again, stanza, address: { resource } }: OpenStanza): Fate {
+  return again ? whenLeft(stanza, resource, stanza.to?.resource ?? '') : whenNobodyTookIt(stanza, resource)
 }
 
 /** A node could not take it just now. */

@@ -8,8 +8,8 @@ import type { NodeRef } from './strategy.js'
 /** Of one session. */
 export const OPEN_STANZAS_MAX = 1_000
 export const OPEN_BYTES_MAX = 1024 * 1024
-/** Of the node. */
-export const NODE_BYTES_MAX = 16 * 1024 * 1024
+/** Of the node: 32,000 short stanzas, what a cluster sends in the seconds until a stopped node is fenced. */
+export const NODE_BYTES_MAX = 32 * 1024 * 1024
 /** How long a sender is held back, and how long a channel may be full, before errors say so. A fence takes about 6 s. */
 export const HOLD_MS = 10_000
 /** Un-answered stanzas that a session may add while a channel stays full. */
@@ -39,6 +39,11 @@ export class Backpressure {
 
   get anyFull(): boolean {
     return this.#full.size > 0
+  }
+
+  /** Some channel is full, or much is open: sessions are held back, and each may add little. */
+  get strained(): boolean {
+    return this.#full.size > 0 || this.#bytes >= NODE_BYTES_MAX
   }
 
   get fullNodes(): readonly string[] {
@@ -84,16 +89,14 @@ export class Backpressure {
     const flow = this.#flows.get(osid)
     if (flow === undefined) return false
     return flow.stanzas >= OPEN_STANZAS_MAX || flow.bytes >= OPEN_BYTES_MAX ||
-      (flow.stanzas >= OPEN_WHILE_FULL_MAX && (this.#full.size > 0 || this.#bytes >= NODE_BYTES_MAX))
+      (flow.stanzas >= OPEN_WHILE_FULL_MAX && this.strained)
   }
 
   /** Resolves when the session may be read again; nothing when it may now. */
   room(osid: string): Promise<void> | undefined {
     const flow = this.#flows.get(osid)
     if (flow === undefined) return undefined
-    if (flow.stanzas < OPEN_STANZAS_MAX && flow.bytes < OPEN_BYTES_MAX && this.#full.size === 0 && this.#bytes < NODE_BYTES_MAX) {
-      return undefined
-    }
+    if (flow.stanzas < OPEN_STANZAS_MAX && flow.bytes < OPEN_BYTES_MAX && !this.strained) return undefined
     return new Promise((resolve) => {
       const cancel = this.#clock.after(HOLD_MS, resolve)
       flow.held.push(() => {

@@ -21,6 +21,11 @@ export class Cause {
     return this.#k > K.max ? undefined : { osid: this.osid, index: this.index, k: this.#k++ }
   }
 
+  /** With this the cause is the key of what answers its stanza. */
+  get k(): number {
+    return K.answer
+  }
+
   begin(): void {
     this.#open++
   }

@@ -12,6 +12,7 @@ import type { Backpressure } from './backpressure.js'
 import type { Cause } from './cause.js'
 import type { Addressee, Answer, Envelope, Mesh, StanzaKey, Verdict } from './envelope.js'
 import { isPromise } from './eventually.js'
+import { OPEN_HEAD_BYTES } from './open-stanza.js'
 import type { NodeRef, Strategy } from './strategy.js'
 
 /** Addressees of one envelope: a frame is at most 1 MiB, an address at most 3 KiB but mostly 40 bytes. */
@@ -53,7 +54,7 @@ export class DeliveryDesk {
     for (const target of targets) {
       const { address, audience, except } = target
       const verdict = this.#deps.acceptance.offer({
-        key, stanza, address, audience, except, prev: 0, row: 0, state: true, readdress, owner: undefined
+        key, stanza, address, audience, except, prev: 0, row: 0, state: true, readdress, again: false, owner: undefined
       })
       if (!isPromise(verdict) && verdict.kind === 'accept' && address.resource !== '') continue
       this.#batch(batches, target)
@@ -93,10 +94,10 @@ export class DeliveryDesk {
 
   #route(cause: Cause, key: StanzaKey, { node, targets }: Batch, what: { stanza: Stanza; readdress: boolean }): void {
     const { mesh, hlc, table, pressure } = this.#deps
-    const ask = table.next(node, key, new StateWait(cause, pressure, node, what.stanza.inside.length))
+    const ask = table.next(node, key, new StateWait(cause, pressure, node, what.stanza.inside.length + OPEN_HEAD_BYTES))
     const addressees = targets.map((target) => addresseeFor(target, ask))
     const { stanza, readdress } = what
-    const moves = mesh.route(node, { key, hlc: hlc.next(), view: mesh.viewNo, addressees, stanza, state: true, readdress })
+    const moves = mesh.route(node, { key, hlc: hlc.next(), view: mesh.viewNo, addressees, stanza, state: true, readdress, again: false })
     if (!moves) pressure.full(node)
   }
 }
@@ -134,8 +135,8 @@ function addresseeFor({ address, audience, except }: Target, ask: number): Addre
 }
 
 function offerOf(envelope: Envelope, { address, audience, except, prev, row }: Addressee, owner: NodeRef): Offer {
-  const { key, stanza, state, readdress } = envelope
-  return { key, stanza, address, audience, except, prev, row, state, readdress, owner }
+  const { key, stanza, state, readdress, again } = envelope
+  return { key, stanza, address, audience, except, prev, row, state, readdress, again, owner }
 }
 
 function inOne(answers: readonly Answer[]): readonly Answer[] {

@@ -9,6 +9,7 @@ import { HandlerContext, type Services } from '../pipeline/context.js'
 import { Passage, runLife } from '../pipeline/run.js'
 import { parsePriority } from '../rules/presence.js'
 import type { Session } from '../session/session.js'
+import type { Entry } from '../session/unacked.js'
 import type { StableLog } from '../session/stable-log.js'
 import type { StreamClosedReason } from '../telemetry/reasons.js'
 import { StanzaError } from '../xmpp/errors.js'
@@ -19,7 +20,9 @@ import type { Acceptance } from './acceptance.js'
 import type { Cause, NodeLife } from './cause.js'
 import type { Dispatch } from './dispatch.js'
 import type { Mesh } from './envelope.js'
+import type { Leftovers } from './leftovers.js'
 import type { LocalSessions } from './local-sessions.js'
+import { Pace } from './pace.js'
 import type { Shown } from './shown.js'
 import type { DeviceRecord, NodeRef, Strategy } from './strategy.js'
 
@@ -37,12 +40,14 @@ export interface DevicesDeps {
   readonly shown: Shown
   readonly dispatch: Dispatch
   readonly life: NodeLife
+  readonly leftovers: Leftovers
 }
 
 export class Devices {
   readonly #deps: DevicesDeps
   /** Farewells under way, by full JID: the next device of that name waits for them. */
   readonly #leaving = new Map<string, Promise<void>>()
+  readonly #pace = new Pace()
   /** Changes of presence under way: a farewell waits for them, so that nothing is shown after it. */
   readonly #changing = new Map<Session, Promise<void>>()
 
@@ -93,11 +98,12 @@ export class Devices {
     return this.#leaving.size
   }
 
-  ended(session: Session, reason: StreamClosedReason): void {
+  ended(session: Session, reason: StreamClosedReason, left: readonly Entry[]): void {
     this.#deps.shown.forget(session)
     this.#deps.strategy.withdraw(this.#record(session))     // also when fenced: the next life must not name it again
     if (reason === 'fenced') return               // the others know; this life says nothing more
     this.#deps.acceptance.opened(session)
+    this.#deps.leftovers.pass(session, left)
     const full = session.jid.toString()
     const farewell = this.#farewell(session, this.#leaving.get(full)).finally(() => {
       if (this.#leaving.get(full) === farewell) this.#leaving.delete(full)
@@ -112,7 +118,7 @@ export class Devices {
     const opens = before === undefined || (before < 0 && priority >= 0)
     if (opens && pipeline.life.available !== null) acceptance.opening(session)
     try {
-      session.setPresence(passage.stanza, priority)
+      show(session, passage.stanza, priority)
       await strategy.announce(this.#record(session))
       await dispatch.send(cause, passage.copies)
       if (opens) await this.#run(pipeline.life.available, session)
@@ -124,7 +130,7 @@ export class Devices {
   async #unavailable(session: Session, copies: readonly Delivery[], cause: Cause): Promise<void> {
     const { strategy, dispatch, pipeline, shown } = this.#deps
     const was = session.presence !== undefined
-    session.setPresence(undefined, undefined)
+    show(session, undefined, undefined)
     shown.forget(session)
     await strategy.announce(this.#record(session))
     await dispatch.send(cause, copies)
@@ -137,6 +143,7 @@ export class Devices {
     const cause = life.cause()
     try {
       if (earlier !== undefined) await earlier
+      await this.#pace.turn()
       await this.#changing.get(session)?.catch(() => undefined)       // its sender has heard of it
       const replaced = this.#deps.sessions.byFull(session.jid)?.presence !== undefined
       if (session.presence !== undefined && !replaced) {
@@ -179,6 +186,13 @@ export class Devices {
   #record(session: Session): DeviceRecord {
     return new SessionRecord(this.#deps.mesh.self, session)
   }
+}
+
+/** A device that begins or ceases to take what is for all takes part from then on (or no more). */
+function show(session: Session, presence: Stanza | undefined, priority: number | undefined): void {
+  const takes = (session.priority ?? -1) >= 0
+  if (takes !== ((priority ?? -1) >= 0)) for (const mark of session.watermarks.values()) mark.since = Infinity
+  session.setPresence(presence, priority)
 }
 
 /** As it is at this moment; the presence becomes text only for a strategy that reads it. */

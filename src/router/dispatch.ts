@@ -74,7 +74,7 @@ export class Dispatch {
     const { session } = cause
     const { to } = reply
     if (session !== undefined && (to === undefined || to.equals(session.jid) || to.equals(session.account.jid))) {
-      session.deliver(reply, session.jid)
+      void session.deliver(reply, session.jid, cause)
     } else if (to !== undefined) {
       this.sendOwn([{ stanza: reply, to, via: 'route', audience: '', except: undefined, readdress: false, row: 0 }])
     }

@@ -54,6 +54,8 @@ export interface Envelope {
   readonly state: boolean
   /** Each device gets its own full JID as `to` (pushes). */
   readonly readdress: boolean
+  /** A device that is gone left it unacknowledged: taken by those that do not have it, out of order. */
+  readonly again: boolean
 }
 
 export type Verdict =

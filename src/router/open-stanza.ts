@@ -9,6 +9,9 @@ import type { Cause } from './cause.js'
 import { ordinal, type StanzaKey, type Verdict } from './envelope.js'
 import type { NodeRef } from './strategy.js'
 
+/** What an open stanza costs besides its inside: head, places, questions. Without it, empty ones would be free. */
+export const OPEN_HEAD_BYTES = 1024
+
 /** One node that was asked. */
 export interface Place {
   readonly node: NodeRef
@@ -41,6 +44,8 @@ export interface Sent {
   readonly readdress: boolean
   /** Nobody took it: the account's rules decide. False: then that is all. */
   readonly mayStrand: boolean
+  /** Id of the session that is gone and left it unacknowledged. */
+  readonly leftBy?: string
 }
 
 export class OpenStanza implements Offer {
@@ -51,6 +56,9 @@ export class OpenStanza implements Offer {
   readonly except: Jid | undefined
   readonly readdress: boolean
   readonly mayStrand: boolean
+  readonly again: boolean
+  /** Whose stanzas it keeps its order with: those of its own session, or what one session left. */
+  readonly flow: string
   readonly state = false
   readonly owner = undefined
   /** A full JID that nobody has becomes the bare one (RFC 6121 §8.5.3.2.1). */
@@ -71,10 +79,12 @@ export class OpenStanza implements Offer {
     this.except = sent.except
     this.readdress = sent.readdress
     this.mayStrand = sent.mayStrand
+    this.again = sent.leftBy !== undefined
+    this.flow = sent.leftBy ?? sent.key.osid
   }
 
   get bytes(): number {
-    return this.stanza.inside.length
+    return this.stanza.inside.length + OPEN_HEAD_BYTES
   }
 
   get answered(): boolean {
@@ -95,6 +105,8 @@ export class Lane {
   /** Guards against being worked on twice at a time. */
   busy = false
   again = false
+  /** Some place of a stanza here is stuck: only then a closed stanza makes all others be looked at. */
+  hasStuck = false
   /** This life is over: what still comes to it is nobody's business. */
   over = false
 

@@ -6,9 +6,18 @@ import type { Jid } from '../xmpp/jid.js'
 import type { Verdict } from './envelope.js'
 import type { Eventually } from './eventually.js'
 
-/** A device is ready in milliseconds; a thousand stanzas or 4 MiB of one account mean that its database hangs. */
-const STANZAS_MAX = 1_000
-const BYTES_MAX = 4 * 1024 * 1024
+interface Most {
+  readonly stanzas: number
+  readonly bytes: number
+}
+
+/**
+ * A device is ready in milliseconds; so much for one account means that its database hangs. With what is stored for it (500,
+ * 5 MiB) it must not be more than one device's queue takes.
+ */
+const OPENING: Most = { stanzas: 400, bytes: 2 * 1024 * 1024 }
+/** While this node may not serve: what two senders have under way for one account. */
+const GATED: Most = { stanzas: 1_000, bytes: 4 * 1024 * 1024 }
 /** Of all accounts: what comes in while this node may not serve. */
 const NODE_BYTES_MAX = 64 * 1024 * 1024
 /** What one costs besides its inside, roughly: presence is often empty. */
@@ -61,7 +70,8 @@ export class Parking<T extends { readonly address: Jid }> {
   park(item: T, inside: number): Promise<Verdict> | Verdict {
     const bytes = inside + HEAD_BYTES
     const lot = this.#lot(item.address.bare.toString())
-    if (lot.waiting.length >= STANZAS_MAX || lot.bytes + bytes > BYTES_MAX || this.#bytes + bytes > NODE_BYTES_MAX) return FULL
+    const most = lot.closers.size > 0 ? OPENING : GATED
+    if (lot.waiting.length >= most.stanzas || lot.bytes + bytes > most.bytes || this.#bytes + bytes > NODE_BYTES_MAX) return FULL
     this.#size++
     this.#bytes += bytes
     lot.bytes += bytes

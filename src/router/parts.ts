@@ -12,6 +12,7 @@ import { Dispatch, type Destination } from './dispatch.js'
 import { isPromise, type Eventually } from './eventually.js'
 import { Inbound } from './inbound.js'
 import { IqDoors } from './iq-doors.js'
+import { Leftovers } from './leftovers.js'
 import { OfflineRows } from './offline-rows.js'
 import type { OpenStanza } from './open-stanza.js'
 import type { RouterDeps } from './router.js'
@@ -57,7 +58,8 @@ export function createParts(deps: RouterDeps, drawnLife: string): Parts {
   })
   const served = new ServedDomain({ ...deps, delivery, asks: () => asks, dispatch: () => dispatch, doors: () => doors })
   for (const domain of deps.domains) destinations.set(domain, served)
-  const devices = new Devices({ ...deps, acceptance, shown, dispatch, life })
+  const leftovers = new Leftovers({ life, dispatch, asks })
+  const devices = new Devices({ ...deps, acceptance, shown, dispatch, life, leftovers })
   const inbound = new Inbound(mesh, clock, log, (from, envelope) => delivery.incoming(from, envelope))
   return { life, table, pressure, shown, rows, acceptance, delivery, asks, doors, dispatch, devices, inbound }
 }

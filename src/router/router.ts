@@ -175,8 +175,8 @@ class ClientStanzas implements SessionHandler {
     return this.#parts.devices.bound(session)
   }
 
-  ended(session: Session, reason: Parameters<SessionHandler['ended']>[1]): void {
-    this.#parts.devices.ended(session, reason)
+  ended(...end: Parameters<SessionHandler['ended']>): void {
+    this.#parts.devices.ended(...end)
   }
 
   devicesOf(account: Jid): number {
@@ -189,7 +189,7 @@ class ClientStanzas implements SessionHandler {
     const stanza = Stanza.of({ kind, id, type, from: session.jid })
     const error = new StanzaError('modify', 'jid-malformed', `Not an address: ${badTo.slice(0, 100)}`)
     const reply = errorReply(stanza, error, new Jid('', session.jid.domain, ''))
-    if (reply !== undefined) session.deliver(reply, session.jid)
+    if (reply !== undefined) void session.deliver(reply, session.jid)
   }
 
   /** Synchronous unless something waits. */
@@ -198,7 +198,7 @@ class ClientStanzas implements SessionHandler {
     const cause = new Cause(session.session, index, session)
     const { pressure } = this.#parts
     try {
-      if (pressure.anyFull && pressure.exhausted(session.session) && stanza.type !== 'unavailable') throw tooMuch()
+      if (pressure.strained && pressure.exhausted(session.session) && stanza.type !== 'unavailable') throw tooMuch()
       const done = this.#enter(cause, session, stanza)
       if (isPromise(done)) return this.#finish(cause, stanza, done)
     } catch (thrown) {
@@ -263,7 +263,7 @@ class ClientStanzas implements SessionHandler {
       if (!isRequest(stanza.type)) return
       return this.#parts.doors.request(cause, stanza, ['self', 'account', 'host'], session.account)
     }
-    const toOther = to.local !== '' && !to.bare.equals(session.account.jid)
+    const toOther = (to.local !== '' || !this.#deps.domains.includes(to.domain)) && !to.bare.equals(session.account.jid)
     return this.#leave(cause, session, stanza, toOther ? this.#deps.pipeline.iq.leaving : null)
   }
 

@@ -42,7 +42,7 @@ export class Shown {
       for (const [text, { jid, owner }] of seen) {
         if (!isOver(owner, node)) continue
         seen.delete(text)
-        device.deliver(Stanza.of({ kind: 'presence', type: 'unavailable', from: jid }), device.jid)
+        void device.deliver(Stanza.of({ kind: 'presence', type: 'unavailable', from: jid }), device.jid)
       }
     }
   }

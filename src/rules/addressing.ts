@@ -67,6 +67,17 @@ export function whenNobodyTookIt(stanza: StanzaFacts, resource: string): Fate {
   }
 }
 
+/**
+ * A device has left it unacknowledged (XEP-0198 §4): like one for a device that is not there, but what can be kept is kept.
+ * @param asked the resource that was asked for last; '' for all
+ * @param meant the resource in the stanza's own address
+ */
+export function whenLeft(stanza: StanzaFacts, asked: string, meant: string): Fate {
+  const type = messageType(stanza.type)
+  if (stanza.kind !== 'message' || (type !== 'chat' && type !== 'normal')) return whenNobodyTookIt(stanza, meant)
+  return asked === '' ? 'store' : 'bare'
+}
+
 /** §8.5.2.2.1. */
 function bareMessage(type: string): Fate {
   const kind = messageType(type)

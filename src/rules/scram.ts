@@ -1,6 +1,7 @@
 /**
- * SCRAM, the server's side (RFC 5802, RFC 7677): messages in, messages out, no state but what is passed along.
- * Without channel binding for now. Passwords come prepared (SASLprep), names go out as the client wrote them.
+ * SCRAM, the server's side (RFC 5802, RFC 7677), with channel binding (§6) and the hash of what was offered (XEP-0474):
+ * messages in, messages out, no state but what is passed along. Passwords come prepared (SASLprep), names go out as the
+ * client wrote them.
  */
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -41,11 +42,17 @@ export interface ClientFirst {
   /** '' if none. */
   readonly authzid: string
   readonly nonce: string
+  /** §6: `n` cannot bind, `y` could and saw no offer, `p` binds to the channel by `bindingType`. */
+  readonly flag: 'n' | 'y' | 'p'
+  /** '' unless `p`. */
+  readonly bindingType: string
   /** As sent, for `c=` and for the signature. */
   readonly gs2Header: string
   readonly bare: string
 }
 
+/** §7: `cb-name`. */
+const BINDING_FLAG = /^p=(?<type>[A-Za-z0-9.-]{1,64})$/
 const CLIENT_FIRST = /^(?<header>(?<flag>[^,]*),(?:a=(?<authzid>[^,]+))?,)(?<bare>n=(?<name>[^,]+),r=(?<nonce>[!-+\--~]+)(?:,[A-Za-z]=[^,]+)*)$/
 
 /** RFC 5802 §7, `client-first-message`. Throws `ScramFault`. */
@@ -54,9 +61,33 @@ export function parseClientFirst(message: Buffer): ClientFirst {
   if (header === undefined || bare === undefined || name === undefined || nonce === undefined) {
     throw new ScramFault('malformed-request', 'not a client-first-message')
   }
-  if (flag !== 'n' && flag !== 'y') throw new ScramFault('malformed-request', 'channel binding is not offered') // §6
   if (nonce.length > NONCE_MAX) throw new ScramFault('malformed-request', 'a nonce that is too long')
-  return { username: unescapeName(name), authzid: unescapeName(authzid ?? ''), nonce, gs2Header: header, bare }
+  const names = { username: unescapeName(name), authzid: unescapeName(authzid ?? '') }
+  const bindingType = BINDING_FLAG.exec(flag ?? '')?.groups?.['type'] ?? ''
+  const seen = bindingType === '' ? flag : 'p'
+  if (seen !== 'n' && seen !== 'y' && seen !== 'p') throw new ScramFault('malformed-request', 'another channel-binding flag')
+  return { ...names, nonce, flag: seen, bindingType, gs2Header: header, bare }
+}
+
+/**
+ * §6: does the flag fit the mechanism and what was offered? Throws `ScramFault`.
+ * @param plus whether the mechanism is one of those with -PLUS
+ * @param offered whether the peer was offered any of these
+ */
+export function judgeBinding({ flag }: ClientFirst, plus: boolean, offered: boolean): void {
+  if (plus !== (flag === 'p')) throw new ScramFault('malformed-request', 'a channel-binding flag that does not fit the mechanism')
+  if (flag === 'y' && offered) throw new ScramFault('not-authorized', 'somebody has hidden the offer of channel binding from the client')
+}
+
+/**
+ * XEP-0474 §5.1: what stands in `h=`, so that a client sees when somebody has changed the lists on their way.
+ * @param bindings channel-binding types as told by XEP-0440; none if it was not
+ */
+export function offerHash(hash: ScramHash, mechanisms: readonly string[], bindings: readonly string[]): string {
+  const lists = bindings.length === 0 ? [mechanisms] : [mechanisms, bindings]
+  // The names are ASCII: sorting by code units is the collation i;octet.
+  const text = lists.map((list) => [...list].sort((a, b) => (a < b ? -1 : 1)).join('\x1e')).join('\x1f')
+  return createHash(NODE_HASH[hash]).update(text).digest('base64')
 }
 
 function textOf(message: Buffer): string {
@@ -81,27 +112,40 @@ export interface Challenge {
   readonly keys: ScramKeys
   readonly first: ClientFirst
   readonly nonce: string
+  /** What `c=` must hold (§5.1). */
+  readonly bound: Buffer
   /** To send: the `server-first-message`. */
   readonly message: string
 }
 
+export interface Channel {
+  /** Of the type that the client named; empty without channel binding. */
+  readonly data: Buffer
+  /** `offerHash` of what the peer was offered; '' leaves it out. */
+  readonly offerHash: string
+}
+
+const UNBOUND: Channel = { data: Buffer.alloc(0), offerHash: '' }
+
 /** @param serverNonce printable ASCII without commas, new for each exchange */
-export function challenge(first: ClientFirst, keys: ScramKeys, serverNonce: string): Challenge {
+export function challenge(first: ClientFirst, keys: ScramKeys, serverNonce: string, channel = UNBOUND): Challenge {
   const nonce = first.nonce + serverNonce
-  return { keys, first, nonce, message: `r=${nonce},s=${keys.salt.toString('base64')},i=${keys.iterations}` }
+  const bound = Buffer.concat([Buffer.from(first.gs2Header), channel.data])
+  const told = channel.offerHash === '' ? '' : `,h=${channel.offerHash}`
+  return { keys, first, nonce, bound, message: `r=${nonce},s=${keys.salt.toString('base64')},i=${keys.iterations}${told}` }
 }
 
 const CLIENT_FINAL = /^(?<unproved>c=(?<binding>[A-Za-z0-9+/=]+),r=(?<nonce>[!-+\--~]+)(?:,[A-Za-z]=[^,]+)*),p=(?<proof>[^,]+)$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 /** Checks the `client-final-message`; returns the `server-final-message`. Throws `ScramFault`. */
-export function finish({ keys, first, nonce, message }: Challenge, final: Buffer): string {
+export function finish({ keys, first, nonce, bound, message }: Challenge, final: Buffer): string {
   const { unproved, binding, nonce: sent, proof } = CLIENT_FINAL.exec(textOf(final))?.groups ?? {}
-  if (unproved === undefined || proof === undefined || !BASE64.test(proof)) {
+  if (unproved === undefined || proof === undefined || binding === undefined || !BASE64.test(proof) || !BASE64.test(binding)) {
     throw new ScramFault('malformed-request', 'not a client-final-message')
   }
-  if (binding !== Buffer.from(first.gs2Header).toString('base64')) throw new ScramFault('not-authorized', 'another channel binding')
-  if (sent !== nonce) throw new ScramFault('not-authorized', 'another nonce')
+  if (!sameBytes(Buffer.from(binding, 'base64'), bound)) throw new ScramFault('not-authorized', 'another channel binding')
+  if (sent === undefined || !sameBytes(Buffer.from(sent), Buffer.from(nonce))) throw new ScramFault('not-authorized', 'another nonce')
   const signed = `${first.bare},${message},${unproved}`
   if (!provesKey(keys, signed, Buffer.from(proof, 'base64'))) throw new ScramFault('not-authorized', 'a wrong proof')
   return `v=${hmac(keys.hash, keys.serverKey, signed).toString('base64')}`
@@ -112,7 +156,11 @@ function provesKey(keys: ScramKeys, signed: string, proof: Buffer): boolean {
   const signature = hmac(keys.hash, keys.storedKey, signed)
   if (proof.length !== signature.length) return false
   const clientKey = Buffer.from(signature.map((byte, i) => byte ^ (proof[i] ?? 0)))
-  return timingSafeEqual(digest(keys.hash, clientKey), keys.storedKey)
+  return sameBytes(digest(keys.hash, clientKey), keys.storedKey)
+}
+
+function sameBytes(a: Buffer, b: Buffer): boolean {
+  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 const deriveBits = promisify(pbkdf2)
@@ -120,11 +168,13 @@ const deriveBits = promisify(pbkdf2)
 /** Keys of a prepared password, off the event loop. */
 export async function deriveKeys(password: string, hash: ScramHash, salt: Buffer, iterations = ITERATIONS): Promise<ScramKeys> {
   const salted = await deriveBits(password, salt, iterations, HASH_BYTES[hash], NODE_HASH[hash])
-  return {
-    hash, salt, iterations,
-    storedKey: digest(hash, hmac(hash, salted, 'Client Key')),
-    serverKey: hmac(hash, salted, 'Server Key')
-  }
+  return keysOfSalted({ hash, salt, iterations }, salted)
+}
+
+/** RFC 5802 §3, from the SaltedPassword, which has as many bytes as `hash` gives. */
+export function keysOfSalted(salting: Pick<ScramKeys, 'hash' | 'salt' | 'iterations'>, salted: Buffer): ScramKeys {
+  const { hash } = salting
+  return { ...salting, storedKey: digest(hash, hmac(hash, salted, 'Client Key')), serverKey: hmac(hash, salted, 'Server Key') }
 }
 
 /** One set of keys for each hash, one after the other: a password being set takes one thread, not all. */
@@ -137,7 +187,7 @@ export async function deriveAllKeys(password: string, salt: Buffer, iterations =
 /** For mechanisms that show the password: does this prepared password have these keys? */
 export async function verifyPassword(keys: ScramKeys, password: string): Promise<boolean> {
   const { storedKey } = await deriveKeys(password, keys.hash, keys.salt, keys.iterations)
-  return storedKey.length === keys.storedKey.length && timingSafeEqual(storedKey, keys.storedKey)
+  return sameBytes(storedKey, keys.storedKey)
 }
 
 /**
@@ -151,7 +201,7 @@ export function inventedKeys(secret: Buffer, username: string, hash: ScramHash, 
 }
 
 const NODE_HASH: Readonly<Record<ScramHash, string>> = { 'SHA-1': 'sha1', 'SHA-256': 'sha256', 'SHA-512': 'sha512' }
-const HASH_BYTES: Readonly<Record<ScramHash, number>> = { 'SHA-1': 20, 'SHA-256': 32, 'SHA-512': 64 }
+export const HASH_BYTES: Readonly<Record<ScramHash, number>> = { 'SHA-1': 20, 'SHA-256': 32, 'SHA-512': 64 }
 
 const hmac = (hash: ScramHash, key: Buffer, data: string): Buffer => createHmac(NODE_HASH[hash], key).update(data).digest()
 const digest = (hash: ScramHash, data: Buffer): Buffer => createHash(NODE_HASH[hash]).update(data).digest()

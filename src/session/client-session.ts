@@ -1,35 +1,35 @@
 /**
- * The session of one client: stamps and counts what the stream brings, hands it on one at a time, writes what is
- * delivered. Owns JID, presence, priority, slots, and how far its stanzas are dealt with.
+ * The session of one client: a bound device that outlives its stream when stream management may resume it (XEP-0198). Owns
+ * JID, presence, priority, slots, and which stream it has, if any; what comes in and what goes out have files of their own.
  */
-import { HOLD, type OpenStream, type StanzaConsumer } from '../stream/open-stream.js'
-import type { Deadlines } from '../stream/deadlines.js'
+import { NS_SM } from '../stream/namespaces.js'
+import { HOLD, type Enabled, type EnableWish, type OpenStream, type StanzaConsumer } from '../stream/open-stream.js'
+import type { Timed } from '../stream/deadlines.js'
+import type { Resumed, ResumeWish } from '../stream/features/bind.js'
 import type { AccountRef } from '../storage/store.js'
-import type { Clock } from '../telemetry/clock.js'
-import type { Metrics } from '../telemetry/metrics.js'
+import type { Log } from '../telemetry/log.js'
 import type { StreamClosedReason } from '../telemetry/reasons.js'
 import type { RawElement } from '../xml/raw.js'
-import { errorReply } from '../xmpp/error-stanza.js'
 import { StanzaError, StreamError } from '../xmpp/errors.js'
 import type { Hlc } from '../xmpp/hlc.js'
-import { JidError, type Jid, type JidCache } from '../xmpp/jid.js'
-import { Stanza, type StanzaKind } from '../xmpp/stanza.js'
-import type { SessionHandler } from './handler.js'
-import { HandledPrefix } from './handled-prefix.js'
+import type { Jid } from '../xmpp/jid.js'
+import type { Stanza } from '../xmpp/stanza.js'
+import { Incoming, type IncomingParts } from './incoming.js'
+import { Outgoing, type OutgoingOwner, type OutgoingParts } from './outgoing.js'
+import type { Resumptions } from './resumptions.js'
 import type { LocalSession } from './sessions.js'
-import { HARD_FACTOR, SlowReader, type SlowBounds } from './slow-reader.js'
+import { pingTo } from './silence.js'
 import type { Slot } from './slot.js'
+import type { OriginKey } from './stable-log.js'
+import type { Fork } from './unacked.js'
 
 /** What sessions count. */
-export type SessionMetrics = Pick<Metrics, 'stanzasIn' | 'stanzasOut'>
+export type SessionMetrics = IncomingParts['metrics'] & OutgoingParts['metrics']
 
-export interface SessionParts {
+export interface SessionParts extends IncomingParts, OutgoingParts {
   readonly metrics: SessionMetrics
-  readonly handler: SessionHandler
-  readonly jids: JidCache
-  readonly clock: Clock
-  readonly deadlines: Deadlines
-  readonly slow: SlowBounds
+  readonly log: Log
+  readonly resumptions: Resumptions
   /** Takes the session out of the registry. */
   readonly remove: (session: LocalSession) => void
 }
@@ -42,39 +42,29 @@ export interface DeviceFacts {
   readonly bound: Hlc
 }
 
-/** Characters of an id; nobody needs more, and every id is mirrored. */
-const ID_LENGTH_MAX = 1024
-/** Stanzas of one client that wait for their destinations' answers; then reading rests. */
-const UNHANDLED_MAX = 512
-/** Of a root tag, roughly: what a held stanza costs besides its inside. */
-const HEAD_BYTES = 256
+/** The client may come back: it has not said good-bye and has done nothing wrong. */
+const MAY_RESUME: ReadonlySet<StreamClosedReason> = new Set(['connection-lost', 'slow-reader', 'timeout', 'isolated', 'replaced'])
 
-interface Held {
-  readonly stanza: Stanza
-  readonly to: Jid | undefined
-}
-
-export class ClientSession implements LocalSession, StanzaConsumer {
+export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwner, Timed {
   readonly jid: Jid
   readonly account: AccountRef
   readonly session: string
   readonly bound: Hlc
-  readonly secure: boolean
-  readonly address: string
-  readonly watermarks = new Map<string, number>()
-  readonly #stream: OpenStream
+  readonly watermarks: LocalSession['watermarks'] = new Map()
   readonly #parts: SessionParts
-  readonly #slow: SlowReader
+  readonly #incoming: Incoming
+  readonly #outgoing: Outgoing
   readonly #slots = new Map<Slot<unknown>, unknown>()
-  readonly #handled = new HandledPrefix()
+  #stream: OpenStream | undefined
+  #secure: boolean
+  #address: string
   #presence: Stanza | undefined
   #priority: number | undefined
-  #received = 0
-  /** Deliveries wait here until the client knows its address, and while the gate is shut. */
-  #held: Held[] | undefined = []
-  #heldBytes = 0
-  #begun = false
   #gateOpen = true
+  #managed = false
+  /** How long it may be without a stream; 0: not at all. */
+  #resumeMs = 0
+  #expiresAt = Infinity
   #over = false
 
   constructor(facts: DeviceFacts, stream: OpenStream, parts: SessionParts) {
@@ -82,12 +72,20 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     this.account = facts.account
     this.session = facts.session
     this.bound = facts.bound
-    this.secure = stream.peer.secure
-    this.address = stream.peer.address
     this.#stream = stream
+    this.#secure = stream.peer.secure
+    this.#address = stream.peer.address
     this.#parts = parts
-    const watched = { get pendingBytes() { return stream.pendingBytes }, tooSlow: (why: string) => this.#tooSlow(why) }
-    this.#slow = new SlowReader(watched, parts.slow, parts)
+    this.#incoming = new Incoming(this, parts)
+    this.#outgoing = new Outgoing(this, parts)
+  }
+
+  get secure(): boolean {
+    return this.#secure
+  }
+
+  get address(): string {
+    return this.#address
   }
 
   get presence(): Stanza | undefined {
@@ -98,9 +96,17 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     return this.#priority
   }
 
+  get detached(): boolean {
+    return this.#stream === undefined
+  }
+
+  get unacked(): number {
+    return this.#outgoing.unacked
+  }
+
   /** How many of the client's stanzas are dealt with, without a gap: `h` of XEP-0198. */
   get h(): number {
-    return this.#handled.value
+    return this.#incoming.handled.h
   }
 
   get<T>(slot: Slot<T>): T {
@@ -116,162 +122,164 @@ export class ClientSession implements LocalSession, StanzaConsumer {
     this.#priority = priority
   }
 
-  // ---- from the client
+  // ---- from and to the client
 
   stanza(element: RawElement): void {
-    const { attrs } = element
-    if (attrs['from'] !== undefined) this.#checkFrom(attrs['from'])
-    const index = ++this.#received
-    const kind = element.name as StanzaKind                    // the stream passes on nothing else
-    const id = attrs['id']
-    const type = attrs['type'] ?? ''
-    const to = this.#addressee(attrs['to'])
-    if (to === null) {
-      this.#parts.handler.malformed(this, kind, id, type, attrs['to'] ?? '')
-      this.handled(index)
-      return
-    }
-    const lang = attrs['xml:lang'] ?? this.#stream.lang         // RFC 6120 §4.7.4
-    const head = { kind, to, from: this.#stamp(kind, type), id, type, lang }
-    if (element.reserved === true) {                            // RFC 6120 §8.4
-      this.#refuse(Stanza.of(head), index, new StanzaError('modify', 'not-acceptable', 'Elements of streams inside a stanza'))
-      return
-    }
-    this.#receive(Stanza.ofBytes(head, element.children, element.inside), index)
+    this.#incoming.stanza(element)
   }
 
-  #receive(stanza: Stanza, index: number): void {
-    if (stanza.id !== undefined && stanza.id.length > ID_LENGTH_MAX) {
-      this.#refuse(stanza, index, new StanzaError('modify', 'bad-request', `An id of more than ${ID_LENGTH_MAX} characters`))
-      return
-    }
-    this.#parts.metrics.stanzasIn.add(stanza.kind)
-    const pending = this.#parts.handler.receive(this, stanza, index)
-    if (pending !== undefined) void this.#wait(pending)
-    if (this.#received - this.#handled.value >= UNHANDLED_MAX) this.#stream.hold(HOLD.window)
+  handled(index: number): void {
+    this.#incoming.dealtWith(index)
   }
 
-  // One stanza at a time: reading rests until the handler is done.
-  async #wait(pending: Promise<void>): Promise<void> {
-    this.#stream.hold(HOLD.handler)
-    try {
-      await pending
-    } catch (error) {
-      this.#stream.log.error({ err: error, jid: this.jid.toString() }, 'session.failed')
-      this.close(new StreamError('internal-server-error'), 'stream-error')
-    }
-    this.#stream.release(HOLD.handler)
+  deliver(stanza: Stanza, to?: Jid, key?: OriginKey, fork?: Fork): true | Promise<void> {
+    return this.#over || this.#outgoing.deliver(stanza, to, key, fork)
   }
 
-  // RFC 6120 §8.1.2.1, §4.9.3.9: one's own full or bare JID, or nothing.
-  #checkFrom(from: string): void {
-    const jid = this.#addressee(from)
-    if (jid && (jid.equals(this.jid) || jid.equals(this.account.jid))) return
-    throw new StreamError('invalid-from', 'Stanzas are from the address that was bound')
+  room(): Promise<void> | undefined {
+    return this.#over ? undefined : this.#outgoing.room()
   }
 
-  /** `null` for text that is no address. */
-  #addressee(text: string | undefined): Jid | undefined | null {
-    if (text === undefined) return undefined
-    try {
-      return this.#parts.jids.parse(text)
-    } catch (error) {
-      if (error instanceof JidError) return null
-      throw error
-    }
+  asked(): void {
+    if (this.#managed) this.#incoming.asked()
   }
 
-  // RFC 6120 §8.1.2.1; RFC 6121 §3.1.2: what is about subscriptions is from the account.
-  #stamp(kind: StanzaKind, type: string): Jid {
-    return kind === 'presence' && isSubscription(type) ? this.account.jid : this.jid
+  acknowledged(h: number): void {
+    if (!this.#outgoing.acknowledged(h)) this.#wentBack(h)
   }
 
-  #refuse(stanza: Stanza, index: number, error: StanzaError): void {
-    const reply = errorReply(stanza, error)
-    if (reply !== undefined) this.deliver(reply, this.jid)
-    this.handled(index)
-  }
-
-  // ---- to the client
-
-  deliver(stanza: Stanza, to?: Jid): boolean {
-    if (this.#over) return true
-    if (this.#held !== undefined) return this.#hold(stanza, to)
-    return this.#write(stanza, to)
-  }
-
-  #write(stanza: Stanza, to: Jid | undefined): boolean {
-    const stream = this.#stream
-    const { inside } = stanza
-    const ready = stream.write(stanza.open(stream.form, to ?? stanza.to), inside, stanza.close)
-    this.#parts.metrics.stanzasOut.add(stanza.kind)
-    this.#slow.wrote(inside.length)
-    return ready
-  }
-
-  #hold(stanza: Stanza, to: Jid | undefined): boolean {
-    this.#held?.push({ stanza, to })
-    this.#heldBytes += stanza.inside.length + HEAD_BYTES
-    const { slowBytes } = this.#parts.slow
-    if (this.#heldBytes > slowBytes * HARD_FACTOR) this.#stream.abort(this.#gateOpen ? 'slow-reader' : 'isolated')
-    return this.#heldBytes <= slowBytes
-  }
-
-  #flush(): void {
-    if (!this.#begun || !this.#gateOpen) return
-    const held = this.#held ?? []
-    this.#held = undefined
-    this.#heldBytes = 0
-    for (const { stanza, to } of held) this.deliver(stanza, to)
-  }
-
-  #tooSlow(why: string): void {
-    this.close(new StreamError('resource-constraint', why), 'slow-reader')
-  }
-
-  /** The client knows its address. */
-  begin(): void {
-    this.#begun = true
-    this.#flush()
+  drained(): void {
+    this.#outgoing.drained()
   }
 
   /** The isolation rule: while shut nothing is read and nothing written. */
   gate(open: boolean): void {
     if (open === this.#gateOpen || this.#over) return
     this.#gateOpen = open
-    if (open) {
-      this.#flush()
-      this.#stream.release(HOLD.gate)
-    } else {
-      this.#held ??= []
-      this.#stream.hold(HOLD.gate)
+    this.#outgoing.gate(open)
+    if (open) this.#incoming.release(HOLD.gate)
+    else this.#incoming.hold(HOLD.gate)
+  }
+
+  // ---- streams come and go
+
+  /** The client knows its address on `stream`. */
+  begin(stream: OpenStream): void {
+    if (this.#stream !== stream) return
+    this.#incoming.attach(stream)
+    this.#outgoing.attach(stream)
+  }
+
+  enable({ resume, max = Infinity }: EnableWish): Enabled {
+    if (this.#managed || this.#over) throw new StanzaError('cancel', 'unexpected-request')
+    const { resumptions } = this.#parts
+    const seconds = resume ? Math.min(max, resumptions.secondsMax) : 0
+    this.#managed = true
+    this.#resumeMs = seconds * 1000
+    this.#incoming.enable(resumptions.start)
+    this.#outgoing.enable(seconds > 0, resumptions.start)
+    return seconds > 0 ? resumptions.add(this, seconds) : {}
+  }
+
+  /** The old stream, if there is one, ends; what has been accepted stays so (traps 14, 15, 33). */
+  async resume(stream: OpenStream, { previd, h: theirs }: ResumeWish): Promise<Resumed> {
+    if (!this.#outgoing.resume(theirs)) this.#wentBack(theirs)
+    const older = this.#swap(stream)
+    const h = this.#incoming.resume()
+    if (older !== undefined) this.#closeStream(older, new StreamError('conflict', 'Resumed on another connection'), 'replaced')
+    const stable = this.#parts.stableLog.append({ type: 'IN', session: this.session, h })
+    if (stable !== true) await stable
+    const inPlace = older !== undefined
+    this.#parts.resumptions.resumed(inPlace)
+    this.#parts.log.info({ jid: this.jid.toString(), inPlace, again: this.unacked, h }, 'session.resumed')
+    return {
+      jid: this.jid, consumer: this, previd, h,
+      enable: (wish) => this.enable(wish),
+      begin: () => this.begin(stream)
     }
   }
 
-  handled(index: number): void {
-    this.#handled.add(index)
-    if (this.#received - this.#handled.value <= UNHANDLED_MAX / 2) this.#stream.release(HOLD.window)
-  }
-
-  drained(): void {}
-
-  // ---- the end
-
   close(error: StreamError | undefined, reason: StreamClosedReason): void {
-    if (this.#gateOpen) this.#stream.close(error, reason)
-    else this.#stream.abort(reason)
+    if (this.#stream === undefined) this.#end(reason)
+    else this.#closeStream(this.#stream, error, reason)
   }
 
-  ended(reason: StreamClosedReason): void {
+  ended(reason: StreamClosedReason, stream: OpenStream): void {
+    if (this.#over || stream !== this.#stream) return
+    if (this.#resumeMs > 0 && MAY_RESUME.has(reason)) this.#detach(reason)
+    else this.#end(reason)
+  }
+
+  /** Nobody has come back. */
+  check(now: number): number {
+    if (now < this.#expiresAt) return this.#expiresAt
+    this.#end('timeout')
+    return Infinity
+  }
+
+  tooSlow(why: string): void {
+    this.close(new StreamError('resource-constraint', why), 'slow-reader')
+  }
+
+  overflow(): void {
+    if (this.#stream === undefined) this.#end('slow-reader')
+    else this.#stream.abort(this.#gateOpen ? 'slow-reader' : 'isolated')
+  }
+
+  silent(): void {
+    this.#stream?.abort('timeout')
+  }
+
+  probe(): void {
+    if (this.#managed) this.#stream?.send(`<r xmlns='${NS_SM}'/>`)
+    else void this.deliver(pingTo(this.jid), this.jid)
+  }
+
+  #swap(stream: OpenStream): OpenStream | undefined {
+    const older = this.#stream
+    this.#leave()
+    this.#stream = stream
+    this.#secure = stream.peer.secure
+    this.#address = stream.peer.address
+    for (const slot of [...this.#slots.keys()]) if (slot.survives === 'stream') this.#slots.delete(slot)
+    return older
+  }
+
+  #detach(reason: StreamClosedReason): void {
+    const { clock, deadlines, log } = this.#parts
+    this.#leave()
+    this.#expiresAt = clock.now() + this.#resumeMs
+    deadlines.look(this, this.#expiresAt)
+    log.info({ jid: this.jid.toString(), reason, unacked: this.unacked, seconds: this.#resumeMs / 1000 }, 'session.detached')
+  }
+
+  #leave(): void {
+    this.#stream = undefined
+    this.#incoming.detach()
+    this.#outgoing.detach()
+    this.#expiresAt = Infinity
+    this.#parts.deadlines.forget(this)
+  }
+
+  #end(reason: StreamClosedReason): void {
     if (this.#over) return
+    const { log, resumptions, remove, handler } = this.#parts
+    const wasDetached = this.#stream === undefined
     this.#over = true
-    this.#held = undefined
-    this.#slow.stop()
-    this.#parts.remove(this)
-    this.#parts.handler.ended(this, reason)
+    this.#leave()
+    const left = this.#outgoing.end()
+    if (wasDetached) log.info({ jid: this.jid.toString(), reason, unacked: left.length }, 'session.expired')
+    if (this.#resumeMs > 0) resumptions.ended(this, this.#incoming.handled)
+    remove(this)
+    handler.ended(this, reason, left)
   }
-}
 
-function isSubscription(type: string): boolean {
-  return type === 'subscribe' || type === 'subscribed' || type === 'unsubscribe' || type === 'unsubscribed'
+  #closeStream(stream: OpenStream, error: StreamError | undefined, reason: StreamClosedReason): void {
+    if (this.#gateOpen) stream.close(error, reason)
+    else stream.abort(reason)
+  }
+
+  #wentBack(h: number): void {
+    this.#parts.log.warn({ jid: this.jid.toString(), h }, 'session.acknowledged-less')
+  }
 }

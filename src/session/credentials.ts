@@ -11,6 +11,7 @@ import { SaslFailure, type Authenticator, type Identity, type ScramSecret } from
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import { StanzaError } from '../xmpp/errors.js'
+import { isGuest, newGuest } from '../xmpp/guest.js'
 import { Jid, JidError, prepareLocal } from '../xmpp/jid.js'
 import { preparePassword } from '../xmpp/saslprep.js'
 import { HashQueue } from './hash-queue.js'
@@ -29,6 +30,8 @@ export interface CredentialParts {
   /** For passwords that are set from now on. */
   readonly iterations: number
   readonly queue?: HashQueue
+  /** Nobody logs in without an account where this is absent. */
+  readonly admitsGuests?: (domain: string) => boolean
 }
 
 export class PasswordRefused extends Error {
@@ -50,7 +53,7 @@ export class Credentials implements Authenticator {
   }
 
   async scram(username: string, domain: string, hash: ScramHash): Promise<ScramSecret> {
-    const account = await this.#find(username, domain)
+    const account = await this.find(username, domain)
     const keys = account?.keys.find((known) => known.hash === hash)
     if (account === undefined || keys === undefined) {
       return { keys: this.#invent(username, domain, hash), identity: undefined, disabled: false }
@@ -59,7 +62,7 @@ export class Credentials implements Authenticator {
   }
 
   async plain(username: string, domain: string, password: string): Promise<Identity> {
-    const account = await this.#find(username, domain)
+    const account = await this.find(username, domain)
     const keys = this.#bestOf(account) ?? this.#invent(username, domain, this.#best)
     const prepared = preparePassword(password)
     const right = await this.#hashed(() => verifyPassword(keys, prepared ?? NO_PASSWORD))
@@ -67,6 +70,35 @@ export class Credentials implements Authenticator {
     if (!right || prepared === undefined) throw new SaslFailure('not-authorized', 'a wrong password')
     if (account.disabled) throw new SaslFailure('account-disabled', 'a disabled account')
     return identityOf(account)
+  }
+
+  async external(jid: Jid): Promise<Identity> {
+    const account = await this.inTime(this.#parts.accounts.find(jid))
+    if (account === undefined || isGuest(account)) throw new SaslFailure('not-authorized', 'a certificate for a name that nobody has')
+    if (account.disabled) throw new SaslFailure('account-disabled', 'a disabled account')
+    return identityOf(account)
+  }
+
+  get iterations(): number {
+    return this.#parts.iterations
+  }
+
+  async weakHashes({ jid }: Identity): Promise<readonly ScramHash[]> {
+    const keys = (await this.inTime(this.#parts.accounts.find(jid)))?.keys ?? []
+    return this.hashes.filter((hash) => !keys.some((known) => known.hash === hash && known.iterations >= this.iterations))
+  }
+
+  async addKeys(identity: Identity, keys: ScramKeys): Promise<void> {
+    await this.inTime(this.#parts.accounts.addKeys(identity, keys))
+    this.#parts.log.info({ account: identity.jid.toString(), hash: keys.hash }, 'auth.upgraded')
+  }
+
+  admitsGuests(domain: string): boolean {
+    return this.#parts.admitsGuests?.(domain) ?? false
+  }
+
+  guest(domain: string): Identity {
+    return newGuest(domain)
   }
 
   /** For those who have logged in and must show again who they are. Rejects with `StanzaError` when nobody can say. */
@@ -116,15 +148,15 @@ export class Credentials implements Authenticator {
     return inventedKeys(this.#parts.secret, `${local}@${domain}`, hash, this.#parts.iterations)
   }
 
-  // A name that cannot be a localpart is looked up like any other: as nobody, in no other time than the rest.
-  async #find(username: string, domain: string): Promise<AccountRecord | undefined> {
+  /** A name that cannot be a localpart is looked up like any other: as nobody. Rejects with `SaslFailure` only. */
+  async find(username: string, domain: string): Promise<AccountRecord | undefined> {
     const local = localpart(username)
     if (local === undefined) return undefined
-    return this.#inTime(this.#parts.accounts.find(new Jid(local, domain, '')))
+    return this.inTime(this.#parts.accounts.find(new Jid(local, domain, '')))
   }
 
-  // RFC 6120 §6.5.11.
-  #inTime<T>(query: Promise<T>): Promise<T> {
+  /** What the database answers, or a `SaslFailure` in good time (RFC 6120 §6.5.11). */
+  inTime<T>(query: Promise<T>): Promise<T> {
     const { clock, log } = this.#parts
     return new Promise((resolve, reject) => {
       const late = (): void => reject(new SaslFailure('temporary-auth-failure', 'the database does not answer'))

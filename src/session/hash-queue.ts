@@ -2,13 +2,17 @@
  * Bounds the hashing of passwords: the thread pool is shared with name look-ups and files, and whoever knows no password
  * must not be able to fill it.
  */
+/** All of libuv's four threads but one, so that nobody's file or name waits behind a password. */
+const RUNNING_MAX = 3
+const WAITING_MAX = 100
+
 export class HashQueue {
   readonly #runningMax: number
   readonly #waitingMax: number
   readonly #waiting: (() => void)[] = []
   #running = 0
 
-  constructor(runningMax = 8, waitingMax = 100) {
+  constructor(runningMax = RUNNING_MAX, waitingMax = WAITING_MAX) {
     this.#runningMax = runningMax
     this.#waitingMax = waitingMax
   }

@@ -10,6 +10,10 @@ import type { Session } from './session.js'
 /** What the node itself may do to a session of its own. */
 export interface LocalSession extends Session {
   gate(open: boolean): void
+  /** Without a stream, until its client comes back. */
+  readonly detached: boolean
+  /** Stanzas that its client has not acknowledged. */
+  readonly unacked: number
 }
 
 /** Whoever holds streams, bound or not: the door of the clients. */
@@ -46,8 +50,22 @@ export class Sessions implements Iterable<Session> {
     this.#node = node
   }
 
+  get node(): string {
+    return this.#node
+  }
+
   get size(): number {
     return this.#byFull.size
+  }
+
+  /** Those that wait for their client, and stanzas that clients have not acknowledged. */
+  count(): { readonly detached: number; readonly unacked: number } {
+    let [detached, unacked] = [0, 0]
+    for (const session of this.#byFull.values()) {
+      if (session.detached) detached++
+      unacked += session.unacked
+    }
+    return { detached, unacked }
   }
 
   /** False while this node may not serve. */
@@ -77,11 +95,12 @@ export class Sessions implements Iterable<Session> {
     const full = session.jid.toString()
     const bare = session.jid.bare.toString()
     const older = this.#byFull.get(full)
-    if (older !== undefined) this.#replace(older)
+    if (older !== undefined) this.remove(older)
     this.#byFull.set(full, session)
     this.#byId.set(session.session, session)
     this.#byAccount.set(bare, [...(this.#byAccount.get(bare) ?? []), session])
     if (!this.#gateOpen) session.gate(false)
+    if (older !== undefined) this.#replace(older)       // what it leaves goes to the newer one
   }
 
   remove(session: LocalSession): void {
@@ -128,11 +147,17 @@ export class Sessions implements Iterable<Session> {
   /** RFC 6120 §4.9.3.20: everybody is told and closed. */
   shutdown(): void {
     for (const holder of this.#holders) holder.shutdown()
+    this.#closeDetached('shutdown')
   }
 
   /** At once, without a word: nothing more may reach or leave a client of this node. */
   abort(reason: 'fenced' | 'isolated'): void {
     for (const holder of this.#holders) holder.abort(reason)
+    if (reason === 'fenced') this.#closeDetached(reason)
+  }
+
+  #closeDetached(reason: 'shutdown' | 'fenced'): void {
+    for (const session of [...this.#byFull.values()]) if (session.detached) session.close(undefined, reason)
   }
 
   #replace(session: LocalSession): void {

@@ -11,8 +11,11 @@ export interface SlowBounds {
   readonly slowMs: number
 }
 
-/** Above `slowBytes` times this the client has lost at once: many senders wrote a little each. */
-export const HARD_FACTOR = 4
+/**
+ * Above `slowBytes` times this the client has lost at once: many senders wrote a little each. It is more than what is
+ * stored for an account (5 MiB), which comes in one piece.
+ */
+export const HARD_FACTOR = 8
 
 export interface Watched {
   readonly pendingBytes: number

@@ -3,6 +3,7 @@ import type { Clock } from '../telemetry/clock.js'
 import { Jid } from '../xmpp/jid.js'
 import { digest, insertNumbered, lockAccount } from './columns.js'
 import type { Database, Sql, Statement } from './database.js'
+import { dropTokens } from './tokens.js'
 import { StorageError, type AccountRecord, type AccountRef, type Accounts, type ScramHash, type ScramKeys } from './store.js'
 
 interface KeyRow {
@@ -70,6 +71,15 @@ export class SqlAccounts implements Accounts {
       await lockAccount(sql, account.id, ['id'])
       await sql('scram_keys').where({ account_id: account.id }).delete()
       await insertKeys(sql, account.id, keys)
+      await dropTokens(sql, { account_id: account.id })
+    })
+  }
+
+  addKeys(account: AccountRef, keys: ScramKeys): Promise<void> {
+    return this.#database.transaction(async (sql) => {
+      await lockAccount(sql, account.id, ['id'])
+      await sql('scram_keys').where({ account_id: account.id, hash: keys.hash }).delete()
+      await insertKeys(sql, account.id, [keys])
     })
   }
 

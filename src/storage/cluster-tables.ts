@@ -64,6 +64,9 @@ export interface Renewal {
 /** Kinds of notices about accounts; the subject is the bare JID. */
 export const ACCOUNT_NOTICES = { added: 'account-added', removed: 'account-removed', password: 'password-changed' } as const
 
+/** Asks every node to read its certificates again; the subject is empty. */
+export const RELOAD_NOTICE = 'reload'
+
 export interface Notice {
   readonly id: number
   readonly kind: string

@@ -9,8 +9,9 @@ import type { Log } from '../telemetry/log.js'
 import { Breaker, type DatabaseState } from './breaker.js'
 import { configOf } from './connections.js'
 import { classify, type Cause, type Failure } from './failure.js'
-import { addressOf, MIGRATION_MS, STATEMENT_MS, type DatabaseKind, type DatabaseSettings } from './settings.js'
+import { addressOf, MIGRATION_MS, POOL_SIZE, STATEMENT_MS, type DatabaseKind, type DatabaseSettings } from './settings.js'
 import { StorageError } from './store.js'
+import { Turns } from './turns.js'
 
 export type Sql = Knex
 
@@ -93,6 +94,8 @@ class KnexDatabase implements Database {
   readonly #log: Log
   readonly #knex: Knex
   readonly #breaker: Breaker
+  /** The breaker does not count who is refused here: the database works, only slowly. */
+  readonly #turns: Turns
 
   constructor(settings: DatabaseSettings, log: Log, clock: Clock) {
     this.kind = settings.kind
@@ -104,6 +107,10 @@ class KnexDatabase implements Database {
       await this.#knex.raw('select 1')
     })
     this.#breaker.onState((state) => this.#told(state))
+    this.#turns = new Turns({
+      runningMax: settings.kind === 'sqlite' ? 1 : settings.poolSize ?? POOL_SIZE, waitMs: STATEMENT_MS, clock,
+      refused: (why) => new StorageError(why, 'away')
+    })
   }
 
   get state(): DatabaseState {
@@ -164,12 +171,18 @@ class KnexDatabase implements Database {
   }
 
   async close(): Promise<void> {
+    await this.#turns.idle()
     this.#breaker.close()
     await this.#knex.destroy()
   }
 
-  /** `mayBeDone` says, after a lost answer, whether the change may have happened. */
   async #tries<T>(task: () => PromiseLike<T>, mayBeDone: () => boolean): Promise<T> {
+    this.#breaker.pass()
+    return this.#turns.run(() => this.#attempts(task, mayBeDone))
+  }
+
+  /** `mayBeDone` says, after a lost answer, whether the change may have happened. */
+  async #attempts<T>(task: () => PromiseLike<T>, mayBeDone: () => boolean): Promise<T> {
     this.#breaker.pass()
     for (let attempt = 1; ; attempt++) {
       try {
@@ -216,6 +229,7 @@ class KnexDatabase implements Database {
   }
 
   #told(state: DatabaseState): void {
+    if (state === 'away') this.#turns.refuseAll('the database is away')
     if (state === 'up') this.#log.info({ address: this.#address }, 'database.up')
     else this.#log.error({ address: this.#address, todo: 'logins wait; see that the database runs and is reachable' }, 'database.away')
   }

@@ -54,6 +54,18 @@ export function migrate(database: Database, log: Log, options: MigrationOptions 
   })
 }
 
+/** How a database's schema stands to this program; `newer` ones it can live with. */
+export type SchemaState = 'empty' | 'older' | 'same' | 'newer' | 'too-new'
+
+/** Looks, changes nothing. */
+export async function schemaState(database: Database): Promise<SchemaState> {
+  const found = await database.read((sql) => schemaInfo(sql))
+  if (found === undefined) return 'empty'
+  if (SCHEMA_VERSION < found.minCompatible) return 'too-new'
+  if (found.version === SCHEMA_VERSION) return 'same'
+  return found.version < SCHEMA_VERSION ? 'older' : 'newer'
+}
+
 interface Place {
   readonly kind: DatabaseKind
   readonly sql: Sql

@@ -7,13 +7,14 @@ import type { Log } from '../telemetry/log.js'
 import { SqlAccounts } from './accounts.js'
 import type { ClusterTables } from './cluster-tables.js'
 import { openDatabase, type Database, type DatabaseFacts } from './database.js'
-import { migrate } from './migrate.js'
+import { migrate, schemaState, type SchemaState } from './migrate.js'
 import { SqlClusterTables } from './nodes.js'
 import { SqlOfflineMessages } from './offline.js'
 import { SqlRosters } from './rosters.js'
 import { ServerValues } from './server-values.js'
 import type { DatabaseSettings } from './settings.js'
-import type { Store } from './store.js'
+import type { Store, TokenRows } from './store.js'
+import { SqlTokenRows } from './tokens.js'
 import { SqlValues } from './values.js'
 
 export interface OpenStore {
@@ -22,8 +23,14 @@ export interface OpenStore {
   readonly store: Store
   readonly cluster: ClusterTables
   readonly values: ServerValues
+  /** Not for plugins. */
+  readonly tokens: TokenRows
   /** Brings the schema up to date. Rejects with `SchemaTooNew`, `DatabaseRefused` or `StorageError`. */
   migrate(): Promise<void>
+  /** How the schema stands to this program, without touching it. */
+  schema(): Promise<SchemaState>
+  /** The database's clock, milliseconds since 1970. */
+  wall(): Promise<number>
   close(): Promise<void>
 }
 
@@ -47,13 +54,27 @@ export async function openStore(settings: DatabaseSettings, log: Log, clock: Clo
       store: storeOn(database, clock),
       cluster: new SqlClusterTables(beats),
       values: new ServerValues(database),
+      tokens: new SqlTokenRows(database),
       migrate: () => migrate(database, log),
+      schema: () => schemaState(database),
+      wall: () => wallOf(database),
       close
     }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+const WALL: Readonly<Record<DatabaseSettings['kind'], string>> = {
+  sqlite: "select (julianday('now') - 2440587.5) * 86400000 as ms",
+  postgresql: 'select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms',
+  mysql: 'select unix_timestamp(sysdate(3)) * 1000 as ms'
+}
+
+async function wallOf(database: Database): Promise<number> {
+  const [row] = await database.rows<{ readonly ms: number | string }>({ name: 'wall', text: WALL[database.kind] }, [])
+  return Number(row?.ms)
 }
 
 function storeOn(database: Database, clock: Clock): Store {

@@ -21,7 +21,7 @@ export interface ColumnTypes {
 
 export interface Schema {
   create(table: string, columns: (type: ColumnTypes) => readonly string[]): Promise<void>
-  index(name: string, table: string, columns: readonly string[]): Promise<void>
+  index(name: string, table: string, columns: readonly string[], of?: 'texts' | 'numbers'): Promise<void>
 }
 
 const TIMESTAMP = 'timestamp default current_timestamp not null'
@@ -52,9 +52,9 @@ export async function schemaOf(kind: DatabaseKind, sql: Sql): Promise<Schema> {
       if (await sql.schema.hasTable(table)) return
       await sql.raw(`create table ${table} (${columns(TYPES[kind]).join(', ')})${suffix}`)
     },
-    async index(name, table, columns) {
+    async index(name, table, columns, of = 'texts') {
       if (await hasIndex(kind, sql, name)) return
-      const parts = kind === 'mysql' ? columns.map((column) => `${column}(${INDEXED_CHARACTERS})`) : columns
+      const parts = kind === 'mysql' && of === 'texts' ? columns.map((column) => `${column}(${INDEXED_CHARACTERS})`) : columns
       await sql.raw(`create index ${name} on ${table} (${parts.join(', ')})`)
     }
   }

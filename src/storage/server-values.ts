@@ -4,6 +4,9 @@ import { StorageError } from './store.js'
 
 const ONCE: Statement = { name: 'server-value', text: 'select content from server_values where name = ?' }
 
+/** Names are compared as texts. */
+const SPAN_DIGITS = 10
+
 export class ServerValues {
   readonly #database: Database
 
@@ -17,5 +20,14 @@ export class ServerValues {
     const [row] = await this.#database.rows<{ readonly content: string }>(ONCE, [name])
     if (row === undefined) throw new StorageError(`the server value ${name} was taken away`, 'refused')
     return row.content
+  }
+
+  /** One value for each span of time, which forgets those of the spans before it. */
+  async forSpan(name: string, span: number, make: () => string): Promise<string> {
+    const own = `${name}/${String(span).padStart(SPAN_DIGITS, '0')}`
+    const value = await this.once(own, make)
+    // Only older ones: clocks differ, and a node behind must not take away what the others already use.
+    await this.#database.write((sql) => sql('server_values').where('name', 'like', `${name}/%`).where('name', '<', own).delete())
+    return value
   }
 }

@@ -42,7 +42,10 @@ export interface Accounts {
   find(jid: Jid): Promise<AccountRecord | undefined>
   /** `undefined` when it exists already. */
   create(jid: Jid, keys: readonly ScramKeys[]): Promise<AccountRecord | undefined>
+  /** A new password: all tokens are dropped with the old keys. */
   setKeys(account: AccountRef, keys: readonly ScramKeys[]): Promise<void>
+  /** Keys of the same password for one hash more, or better ones (XEP-0480). */
+  addKeys(account: AccountRef, keys: ScramKeys): Promise<void>
   /** With everything that belongs to it. False when it was not there. */
   remove(jid: Jid): Promise<boolean>
   /** Accounts of one domain. */
@@ -132,6 +135,39 @@ export interface OfflineMessages {
 export interface OfflineLimit {
   readonly messages: number
   readonly bytes: number
+}
+
+/** What a FAST token (XEP-0484) is derived from, and what has become of it; never the token itself. */
+export interface TokenRow {
+  /** Random; names the row within its client. */
+  readonly nonce: string
+  readonly mechanism: string
+  /** `new`: its client has not shown it yet. */
+  readonly state: 'new' | 'current' | 'dropped'
+  /** Milliseconds since 1970. */
+  readonly issuedAt: number
+  readonly expiresAt: number
+  /** The highest count that was shown with it; 0 for none. */
+  readonly count: number
+}
+
+/** `agent` is the id of one client of the account. */
+export interface TokenRows {
+  /** Dropped and expired ones too, while they are remembered. */
+  of(account: AccountRef, agent: string): Promise<readonly TokenRow[]>
+  /** In the place of the client's `new` one; the account's oldest go beyond `max`. Rejects when the account is gone. */
+  issue(account: AccountRef, agent: string, row: TokenRow, max: number): Promise<void>
+  /**
+   * The client has shown it: `current` from now on, those that expire earlier are dropped. False when it is dropped, or `count`
+   * was shown with it before; of two at once one gets true.
+   */
+  use(account: AccountRef, agent: string, row: TokenRow, count: number | undefined): Promise<boolean>
+  /** All of one client. False when the one named was dropped before. */
+  drop(account: AccountRef, agent: string, nonce: string): Promise<boolean>
+  /** All of the account. */
+  dropAll(account: AccountRef): Promise<void>
+  /** Forgets what expired before this time. */
+  forget(expiredBefore: number): Promise<void>
 }
 
 export interface Store {

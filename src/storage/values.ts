@@ -1,7 +1,11 @@
-/** Shape one of storage: a value under a key of an account. Owns `account_values`. */
-import { digest, lockAccount } from './columns.js'
+/**
+ * Shape one of storage: a value under a key of an account. Owns `account_values`. A change is read, made and swapped in
+ * if nobody was faster: two statements and no transaction, because every login and logout makes one.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { digest } from './columns.js'
 import type { Database, Sql, Statement } from './database.js'
-import type { AccountRef, Values } from './store.js'
+import { StorageError, type AccountRef, type Values } from './store.js'
 
 const GET: Statement = { name: 'value', text: 'select content from account_values where account_id = ? and name_key = ?' }
 
@@ -10,10 +14,25 @@ interface Place {
   readonly name_key: string
 }
 
+/** Somebody was faster so often: other nodes only, for this one's changes of a value wait for each other. */
+const TRIES_MAX = 20
+const PAUSE_MS = 10
+
+type Change = (value: string | undefined) => string | undefined
+
+interface Waiting {
+  readonly change: Change
+  readonly done: (value: string | undefined) => void
+  readonly failed: (error: unknown) => void
+}
+
 const placeOf = (account: AccountRef, key: string): Place => ({ account_id: account.id, name_key: digest(key) })
 
 export class SqlValues implements Values {
   readonly #database: Database
+
+  /** Changes of one value that wait for those under way. */
+  readonly #lines = new Map<string, Waiting[]>()
 
   constructor(database: Database) {
     this.#database = database
@@ -28,28 +47,86 @@ export class SqlValues implements Values {
     await this.#database.write((sql) => put(sql, placeOf(account, key), key, value))
   }
 
-  update(account: AccountRef, key: string, change: (value: string | undefined) => string | undefined): Promise<string | undefined> {
+  /** Changes that wait for the same value are made together. */
+  update(account: AccountRef, key: string, change: Change): Promise<string | undefined> {
     const place = placeOf(account, key)
-    return this.#database.transaction(async (sql) => {
-      // The value's row may not exist yet, so the account's is locked.
-      await lockAccount(sql, account.id, ['id'])
-      const before = await contentAt(sql, place)
-      const after = change(before)
-      if (after === before) return after
-      if (after === undefined) await sql('account_values').where(place).delete()
-      else await put(sql, place, key, after)
-      return after
+    const name = `${account.id} ${place.name_key}`
+    const line = this.#lines.get(name)
+    return new Promise((done, failed) => {
+      const waiting = { change, done, failed }
+      if (line !== undefined) line.push(waiting)
+      else {
+        const first = [waiting]
+        this.#lines.set(name, first)
+        void this.#work(account, key, first).finally(() => this.#lines.delete(name))
+      }
     })
   }
 
   async remove(account: AccountRef, key: string): Promise<void> {
     await this.#database.write((sql) => sql('account_values').where(placeOf(account, key)).delete())
   }
+
+  async #work(account: AccountRef, key: string, line: Waiting[]): Promise<void> {
+    while (line.length > 0) {
+      const batch = line.splice(0)
+      try {
+        await this.#make(account, key, batch)
+      } catch (error) {
+        for (const { failed } of batch) failed(error)
+      }
+    }
+  }
+
+  async #make(account: AccountRef, key: string, batch: readonly Waiting[]): Promise<void> {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const before = await this.get(account, key)
+      const { after, tell } = made(batch, before)
+      if (after === before || await this.#swap(account, key, before, after)) {
+        tell()
+        return
+      }
+      await sleep(Math.random() * PAUSE_MS * tries)
+    }
+    throw new StorageError('the value changes too often', 'away')
+  }
+
+  /** False: it is not `before` any more. */
+  async #swap(...[account, key, before, after]: [AccountRef, string, string | undefined, string | undefined]): Promise<boolean> {
+    const place = placeOf(account, key)
+    if (before === undefined) return after === undefined || this.#insert(account, key, after)
+    const here = { ...place, content: before }
+    const count = await this.#database.write((sql) => {
+      const row = sql('account_values').where(here)
+      return after === undefined ? row.delete() : row.update({ content: after })
+    })
+    return count > 0
+  }
+
+  async #insert(account: AccountRef, key: string, content: string): Promise<boolean> {
+    try {
+      await this.#database.write((sql) => sql('account_values').insert({ ...placeOf(account, key), name: key, content }))
+      return true
+    } catch (error) {
+      // Somebody made it between our look and our insert; or the account is gone.
+      if (error instanceof StorageError && error.kind === 'refused' && await this.get(account, key) !== undefined) return false
+      throw error
+    }
+  }
 }
 
-async function contentAt(sql: Sql, place: Place): Promise<string | undefined> {
-  const row: unknown = await sql('account_values').where(place).first('content')
-  return (row as { content: string } | undefined)?.content
+/** What each made of the value that the one before it left. */
+function made(batch: readonly Waiting[], before: string | undefined): { readonly after: string | undefined; readonly tell: () => void } {
+  let after = before
+  const tells = batch.map(({ change, done, failed }) => {
+    try {
+      const value = after = change(after)
+      return () => done(value)
+    } catch (error) {
+      return () => failed(error)
+    }
+  })
+  return { after, tell: () => tells.forEach((tell) => tell()) }
 }
 
 async function put(sql: Sql, place: Place, name: string, content: string): Promise<void> {

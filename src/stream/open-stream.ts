@@ -11,10 +11,42 @@ import type { StreamError } from '../xmpp/errors.js'
 export interface StanzaConsumer {
   /** `<message/>`, `<presence/>` or `<iq/>` in `jabber:client`. Throws `StreamError` to end the stream. */
   stanza(element: RawElement): void
+  /** Nothing has come for long: ask the peer for a sign of life. */
+  probe(): void
+  /** `<r/>` (XEP-0198 §4). */
+  asked(): void
+  /** `<a/>`: the peer has handled so many, modulo 2^32. Throws `StreamError` to end the stream. */
+  acknowledged(h: number): void
+  /** `<enable/>` (XEP-0198 §3): stanzas count from now on. Throws `StanzaError`. */
+  enable(wish: EnableWish): Enabled
   /** The transport has room again after `write` said no. */
   drained(): void
-  /** Nothing follows and nothing can be written. Called once. */
-  ended(reason: StreamClosedReason): void
+  /** Nothing follows on `stream` and nothing can be written. Called once for each stream that the consumer has had. */
+  ended(reason: StreamClosedReason, stream: OpenStream): void
+}
+
+/** What a stream may be. */
+export type StreamState =
+  | { readonly kind: 'opening' }
+  | { readonly kind: 'negotiating' }
+  | { readonly kind: 'open'; readonly consumer: StanzaConsumer }
+  | { readonly kind: 'closing' }
+  | { readonly kind: 'closed' }
+
+/** What a client asks for with `<enable/>`. */
+export interface EnableWish {
+  readonly resume: boolean
+  /** Seconds. */
+  readonly max: number | undefined
+}
+
+/** What it gets. With an `id` the stream can be resumed. */
+export interface Enabled {
+  readonly id?: string
+  /** Seconds for which the session is kept without a connection. */
+  readonly max?: number
+  /** Where the client should come back to, host and port. */
+  readonly location?: string
 }
 
 /** Why reading rests; reading goes on when nobody holds it. */
@@ -31,6 +63,8 @@ export interface OpenStream {
   readonly alive: boolean
   /** Bytes written that the system has not taken. */
   readonly pendingBytes: number
+  /** Writes what is no stanza. */
+  send(text: string): void
   /** Writes a whole stanza. False: the peer is slow; wait for `drained`. */
   write(first: string, inside: Buffer, last: string): boolean
   hold(why: Hold): void

@@ -2,14 +2,19 @@
  * What kind of stream it is, as data: clients' streams are one profile, others will be more of them. The machine that
  * runs them all is `stream.ts`.
  */
-import type { Authenticator } from './authenticator.js'
+import type { Authenticator, Tokens } from './authenticator.js'
 import { advertised } from './features/advertised.js'
 import { bind, type Binder } from './features/bind.js'
+import type { LoginRules } from './features/exchange.js'
 import type { Feature } from './features/feature.js'
+import { limits, type ToldLimits } from './features/limits.js'
 import { register } from './features/register.js'
 import { sasl } from './features/sasl.js'
+import { sasl2 } from './features/sasl2.js'
 import { legacySession } from './features/session.js'
+import { streamManagement } from './features/sm.js'
 import { starttls } from './features/starttls.js'
+import { LoginTries } from './features/tries.js'
 import type { StreamSettings } from './options.js'
 import type { Registrar } from './registrar.js'
 
@@ -39,12 +44,23 @@ export interface C2sParts {
   readonly authenticator: Authenticator
   readonly registrar: Registrar
   readonly binder: Binder
+  /** Drawn once, the same on all nodes: turns what clients are told into what nobody can guess. */
+  readonly loginSecret: Buffer
+  /** `undefined`: nobody gets any. */
+  readonly tokens: Tokens | undefined
+  /** What the transports take. */
+  readonly limits: ToldLimits
   /** What plugins say after authentication: XML that stands alone inside `<stream:features/>`. */
   readonly extras: () => string
 }
 
-export function c2sProfile({ settings, domains, authenticator, registrar, binder, extras }: C2sParts): Profile {
+export function c2sProfile(parts: C2sParts): Profile {
+  const { settings, domains, authenticator, registrar, binder, tokens, extras } = parts
   const tlsRequired = (domain: string): boolean => domains.tlsRequired(domain)
+  const rules: LoginRules = {
+    authenticator, tlsRequired, plain: settings.saslPlain, plainWithoutTls: settings.saslPlainWithoutTls, bindings: settings.saslBindings
+  }
+  const tries = new LoginTries({ tries: settings.saslTries, delayMs: settings.saslDelayMs })
   return {
     name: 'c2s',
     domains,
@@ -52,15 +68,13 @@ export function c2sProfile({ settings, domains, authenticator, registrar, binder
     bindMs: settings.bindSeconds * 1000,
     features: [
       starttls(tlsRequired),
-      sasl({
-        authenticator, tlsRequired,
-        plainWithoutTls: settings.saslPlainWithoutTls,
-        tries: settings.saslTries,
-        delayMs: settings.saslDelayMs
-      }),
+      sasl({ rules, tries }),
+      sasl2({ rules, tries, tokens, binder, secret: parts.loginSecret }),
       register({ registrar, tlsRequired }),
       bind(binder),
+      streamManagement(binder),
       legacySession,
+      limits(parts.limits, tlsRequired),
       advertised('extras', extras)
     ]
   }

@@ -16,19 +16,13 @@ import type { Deadlines, Timed } from './deadlines.js'
 import {
   claimant, fits, offers, raised, type Feature, type FeatureHost, type Flag, type Flags, type Negotiator, type Outcome
 } from './features/feature.js'
+import { isAcknowledging } from './features/sm.js'
 import { judgeHeader, type HeaderVerdict } from './header.js'
-import { NS_CLIENT, NS_ERRORS } from './namespaces.js'
-import { HOLD, type Hold, type OpenStream, type StanzaConsumer } from './open-stream.js'
+import { NS_CLIENT, NS_ERRORS, NS_SM } from './namespaces.js'
+import { HOLD, type Hold, type OpenStream, type StanzaConsumer, type StreamState } from './open-stream.js'
 import type { Profile } from './profile.js'
 import { featuresText, streamErrorText } from './text.js'
 import { isStanza, PeerError, refuseUnexpected } from './unexpected.js'
-
-export type StreamState =
-  | { readonly kind: 'opening' }
-  | { readonly kind: 'negotiating' }
-  | { readonly kind: 'open'; readonly consumer: StanzaConsumer }
-  | { readonly kind: 'closing' }
-  | { readonly kind: 'closed' }
 
 export interface StreamParts {
   readonly profile: Profile
@@ -60,6 +54,8 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   #claimed: Jid | undefined
   #identity: Identity | undefined
   #jid: Jid | undefined
+  /** Nothing else is listened to while it negotiates. */
+  #alone: Feature | undefined
   #greeted = false
   #handshaking = false
   #holds = 0
@@ -76,7 +72,8 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.form = transport.form
     this.clock = clock
     this.log = log.child({ ip: transport.peer.address, transport: transport.kind })
-    this.#flags = { secure: transport.peer.secure, authenticated: false, bound: false }
+    const none = { sasl: false, sasl2: false, authenticated: false, bound: false, managed: false }
+    this.#flags = { secure: transport.peer.secure, ...none }
     this.#startedAt = clock.now()
     this.#deadline = this.#startedAt + profile.authenticatedMs
   }
@@ -85,10 +82,6 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   start(): void {
     this.#deadlines.look(this, this.#deadline)
     this.#transport.attach(this)
-  }
-
-  get state(): StreamState['kind'] {
-    return this.#state.kind
   }
 
   get flags(): Flags {
@@ -119,6 +112,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     return this.#transport.peer
   }
 
+  get consumer(): StanzaConsumer | undefined {
+    return this.#state.kind === 'open' ? this.#state.consumer : undefined
+  }
+
   get alive(): boolean {
     return this.#state.kind !== 'closing' && this.#state.kind !== 'closed'
   }
@@ -136,7 +133,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #judge(header: StreamHeader): void {
-    if (this.peer.secure && !this.#flags.secure) this.#flags = raised(this.#flags, ['secure'])
+    if (this.peer.secure && !this.#flags.secure) this.raise(['secure'])
     const { domains } = this.#profile
     const account = this.#identity?.jid
     const verdict = judgeHeader(header, { kind: this.kind, secure: this.#flags.secure, domains, account })
@@ -150,10 +147,18 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#lang = verdict.lang
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
+    this.announce()
+    this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
+  }
+
+  announce(): void {
     const offered = offers(this.#profile.features, this)
     this.#transport.send(featuresText(this.form, offered))
-    this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
     if (offered === '') this.log.info({ stream: this.#id, hint: 'TLS is required here; connect with TLS' }, 'stream.nothing-offered')
+  }
+
+  raise(flags: readonly Flag[]): void {
+    this.#flags = raised(this.#flags, flags)
   }
 
   element(element: RawElement): void {
@@ -174,6 +179,10 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     }
   }
 
+  blank(): void {
+    if (this.#alone !== undefined) this.#fail(new StreamError('policy-violation', 'White space during a login'))     // XEP-0388 §2.4
+  }
+
   closed(): void {
     if (this.alive) this.close(undefined, 'client-closed')              // RFC 6120 §4.4
   }
@@ -184,7 +193,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   drained(): void {
-    if (this.#state.kind === 'open') this.#state.consumer.drained()
+    this.consumer?.drained()
   }
 
   gone(error: Error | undefined): void {
@@ -227,7 +236,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     void this.#transport.startTls().then(
       () => {
         this.#handshaking = false
-        this.#flags = raised(this.#flags, flags)
+        this.raise(flags)
       },
       (error: unknown) => {                                             // RFC 6120 §5.4.3.2: no closing tag
         this.abort('tls-failed', error instanceof Error ? error.message : String(error))
@@ -271,7 +280,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   // The features' own loop: whoever claims the element takes it, if the flags fit.
   #negotiate(element: RawElement): void {
     try {
-      const feature = claimant(this.#profile.features, element, this.#flags) ?? refuseUnexpected(element)
+      const feature = this.#alone ?? claimant(this.#profile.features, element, this.#flags) ?? refuseUnexpected(element)
       const outcome = fits(feature, this.#flags) ? this.#negotiator(feature).take(element) : feature.misplaced(element, this)
       if (outcome instanceof Promise) void this.#wait(feature, outcome)
       else this.#settle(feature, outcome)
@@ -291,8 +300,9 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #settle(feature: Feature, outcome: Outcome): void {
+    this.#alone = outcome === 'mine' ? feature : undefined
     if (outcome !== 'done' || !this.alive) return
-    this.#flags = raised(this.#flags, feature.sets)
+    this.raise(feature.sets)
     if (feature.restarts) {
       this.#await()
       this.#transport.restart()
@@ -308,19 +318,15 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #open(element: RawElement, consumer: StanzaConsumer): void {
-    if (element.ns !== NS_CLIENT || !isStanza(element.name) || this.#isClaimedIq(element)) this.#negotiate(element)
-    else {
+    try {
+      if (element.ns === NS_SM && isAcknowledging(element, consumer)) return
+      const isClaimed = element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
+      if (isClaimed || element.ns !== NS_CLIENT || !isStanza(element.name)) return this.#negotiate(element)
       this.#received++
-      try {
-        consumer.stanza(element)
-      } catch (error) {
-        this.#fail(error)
-      }
+      consumer.stanza(element)
+    } catch (error) {
+      this.#fail(error)
     }
-  }
-
-  #isClaimedIq(element: RawElement): boolean {
-    return element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
   }
 
   // A new header is expected (§4.3.3): after TLS and after SASL.
@@ -360,7 +366,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
 
   // Once per stream, whoever ends it.
   #finish(reason: StreamClosedReason, detail: string | undefined, condition?: string): void {
-    const { consumer } = this.#state.kind === 'open' ? this.#state : { consumer: undefined }
+    const { consumer } = this
     this.#state = { kind: 'closing' }
     this.#deadline = Infinity
     this.#deadlines.forget(this)
@@ -371,7 +377,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
       seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent
     })
     try {
-      consumer?.ended(reason)
+      consumer?.ended(reason, this)
     } catch (error) {
       this.log.error({ stream: this.#id, err: error }, 'stream.failed')
     }

@@ -55,8 +55,12 @@ interface Conditioned {
 function conditionText(error: Conditioned, ns: string): string {
   const text = error.message === '' ? '' : `<text xmlns='${ns}' xml:lang='en'>${escapeText(error.message)}</text>`
   const { application } = error
-  const more = application === undefined ? '' : `<${application.name} xmlns='${escapeAttribute(application.ns)}'/>`
+  const more = application === undefined ? '' : `<${application.name}${attributesText({ xmlns: application.ns, ...application.attrs })}/>`
   return `<${error.condition} xmlns='${ns}'/>${text}${more}`
+}
+
+function attributesText(attrs: Readonly<Record<string, string>>): string {
+  return Object.entries(attrs).map(([name, value]) => ` ${name}='${escapeAttribute(value)}'`).join('')
 }
 
 function streamPrefix(form: WriteForm): string {

@@ -5,8 +5,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import {
-  CONNECTION_REFUSED, LINK_REFUSED, NODE_CHANGE, STREAM_CLOSED,
-  type ConnectionRefusedReason, type LinkRefusedReason, type NodeChangeReason, type StreamClosedReason
+  CONNECTION_REFUSED, LINK_REFUSED, NODE_CHANGE, RESUME_OUTCOME, STREAM_CLOSED,
+  type ConnectionRefusedReason, type LinkRefusedReason, type NodeChangeReason, type ResumeOutcome, type StreamClosedReason
 } from './reasons.js'
 
 /** A counter with one label out of a closed set; `add` costs an addition. */
@@ -19,6 +19,11 @@ export interface Tally<L extends string> {
 export interface Reading {
   /** Replaces the source; the last one counts. */
   from(read: () => number): void
+}
+
+/** Numbers by one label, which comes from a closed set such as the served domains. */
+export interface Readings {
+  from(read: () => ReadonlyMap<string, number>): void
 }
 
 export interface Timing {
@@ -52,6 +57,13 @@ export interface Metrics {
   readonly linksReady: Reading
   readonly nodes: Reading
   readonly sessions: Reading
+  readonly logDropped: Reading
+  readonly certificateDays: Readings
+  readonly overload: Readings
+  /** Of these, without a connection; and stanzas that clients have not acknowledged. */
+  readonly detached: Reading
+  readonly unacked: Reading
+  readonly resumes: Tally<ResumeOutcome>
   /** From asking another node to its answer. */
   readonly answerSeconds: Timing
   /** In the text format of Prometheus. */
@@ -87,8 +99,26 @@ class Meters {
     return { from: (source) => void (read = source) }
   }
 
+  readings(name: string, help: string, label: string): Readings {
+    let read = (): ReadonlyMap<string, number> => new Map()
+    new Gauge({
+      name, help, labelNames: [label], registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const [value, number] of read()) this.set({ [label]: value }, number)
+      }
+    })
+    return { from: (source) => void (read = source) }
+  }
+
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({ name, help, registers: [this.registry], collect() { this.set(read()) } })
+  }
+
+  counted(name: string, help: string): Reading {
+    let read = (): number => 0
+    this.counter(name, help, () => read())
+    return { from: (source) => void (read = source) }
   }
 
   counter(name: string, help: string, read: () => number): void {
@@ -148,6 +178,7 @@ export function createMetrics(): Metrics {
   return {
     ...stanzaMetrics(meters),
     ...clusterMetrics(meters),
+    logDropped: meters.counted('starling_log_lines_dropped_total', 'Log lines that the standard output did not take in time'),
     answerSeconds: timing,
     async text() {
       const text = await meters.registry.metrics()
@@ -160,7 +191,8 @@ export function createMetrics(): Metrics {
 
 const [IN, OUT] = [{ direction: 'in' }, { direction: 'out' }]
 
-type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions'
+type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'detached'
+  | 'unacked' | 'resumes' | 'certificateDays' | 'overload'
 
 function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
   return {
@@ -169,7 +201,12 @@ function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
     streamsOpened: m.tally(['starling_streams_opened_total', 'Streams of clients'], 'transport', TRANSPORT_KINDS),
     streamsClosed: m.tally(['starling_streams_closed_total', 'Ends of streams'], 'reason', STREAM_CLOSED),
     connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),
-    sessions: m.reading('starling_sessions', 'Bound devices on this node')
+    sessions: m.reading('starling_sessions', 'Bound devices on this node'),
+    certificateDays: m.readings('starling_tls_cert_remaining_days', 'Whole days until a domain\'s certificate ends', 'domain'),
+    overload: m.readings('starling_overload', 'Is 1 while no new connections are taken because of it', 'why'),
+    detached: m.reading('starling_sessions_detached', 'Devices that wait for their client to come back'),
+    unacked: m.reading('starling_stanzas_unacked', 'Stanzas that clients have not acknowledged'),
+    resumes: m.tally(['starling_resumes_total', 'Tries to resume a session'], 'outcome', RESUME_OUTCOME)
   }
 }
 

@@ -6,6 +6,7 @@ import { pino, type Logger } from 'pino'
 import { systemClock, type Clock } from './clock.js'
 import { LineCap } from './line-cap.js'
 import type { Log } from './log.js'
+import { LogPipe, standardOutput } from './log-pipe.js'
 import { textLine } from './text-line.js'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
@@ -32,6 +33,8 @@ export interface LogOptions {
 
 export interface Logs {
   room(name: string): Log
+  /** Lines that the standard output did not take in time. */
+  readonly dropped: number
   /** Writes what is capped and stops the timer. */
   stop(): void
 }
@@ -40,28 +43,36 @@ const SECRETS = ['password', 'secret', 'token', 'storedKey', 'serverKey', 'priva
 /** At the root and one level down. Nothing named like these is ever meant for a log. */
 const REDACTED = SECRETS.flatMap((name) => [name, `*.${name}`])
 
-function sinkOf({ destination, format = 'auto' }: LogOptions): LineSink {
+function sinkOf(raw: LineSink, { destination, format = 'auto' }: LogOptions): LineSink {
   const text = format === 'text' || (format === 'auto' && destination === undefined && process.stdout.isTTY)
-  // Written at once: a line before a crash is the one that matters.
-  const raw = destination ?? pino.destination({ dest: 1, sync: true })
   return text ? { write: (line) => raw.write(textLine(line)) } : raw
+}
+
+function standardPipe(dropped: (lines: number) => void): LogPipe {
+  const pipe = new LogPipe({ fd: standardOutput(), dropped })
+  process.once('exit', () => pipe.flush())       // also after a crash: the line before it is the one that matters
+  return pipe
 }
 
 export function createLogs(options: LogOptions): Logs {
   const clock = options.clock ?? systemClock()
-  const root = pino({
+  const pipe = options.destination === undefined ? standardPipe((lines) => root.warn({ lines }, 'log.dropped')) : undefined
+  const root: Logger = pino({
     level: options.level,
     base: options.base ?? {},
     messageKey: 'event',
     timestamp: () => `,"time":"${new Date(clock.wall()).toISOString()}"`,
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: REDACTED, censor: '***' }
-  }, sinkOf(options))
+  }, sinkOf(pipe ?? options.destination ?? process.stdout, options))
   const cap = new LineCap(clock, options.exempt ?? (() => false), (capped) => root.warn(capped, 'log.capped'))
   return {
     room(name) {
       const lower = options.debugRooms?.has(name) === true && options.level !== 'trace'
       return new PinoLog(root.child({ room: name }, { level: lower ? 'debug' : options.level }), cap, undefined)
+    },
+    get dropped() {
+      return pipe?.dropped ?? 0
     },
     stop: () => cap.stop()
   }

@@ -4,15 +4,18 @@
  */
 export const STREAM_CLOSED = [
   'client-closed', 'connection-lost', 'stream-error', 'conflict', 'account-removed', 'shutdown', 'fenced',
-  'isolated', 'slow-reader', 'timeout', 'replaced', 'tls-failed'
+  'isolated', 'slow-reader', 'timeout', 'replaced', 'tls-failed', 'overloaded'
 ] as const
 export type StreamClosedReason = (typeof STREAM_CLOSED)[number]
 
 export const CONNECTION_REFUSED = [
   'address-limit', 'address-rate', 'unauthenticated-limit', 'failed-logins', 'connection-limit', 'proxy-header', 'not-ready',
-  'tls-handshake'
+  'tls-handshake', 'overloaded'
 ] as const
 export type ConnectionRefusedReason = (typeof CONNECTION_REFUSED)[number]
+
+export const RESUME_OUTCOME = ['resumed', 'in-place', 'unknown', 'expired', 'foreign'] as const
+export type ResumeOutcome = (typeof RESUME_OUTCOME)[number]
 
 export const NODE_CHANGE = ['joined', 'left', 'lost', 'fenced'] as const
 export type NodeChangeReason = (typeof NODE_CHANGE)[number]

@@ -1,6 +1,7 @@
 /**
  * What waits for the next request of a BOSH client. Owns the pending bytes and whether the client fetches them.
  */
+import type { PendingQueue } from './pending.js'
 import type { QueueBounds } from './write-queue.js'
 
 export interface OutboxOwner {
@@ -9,9 +10,9 @@ export interface OutboxOwner {
 }
 
 /** As for sockets: senders that do not wait may go beyond the bound this many times. */
-const HARD_FACTOR = 4
+const HARD_FACTOR = 8
 
-export class BoshOutbox {
+export class BoshOutbox implements PendingQueue {
   readonly #bounds: QueueBounds
   readonly #owner: OutboxOwner
   #pieces: (string | Buffer)[] = []
@@ -20,6 +21,8 @@ export class BoshOutbox {
   #streamError = false
   #full = false
   #fullAt = 0
+  #condemned = false
+  progressAt = 0
 
   constructor(bounds: QueueBounds, owner: OutboxOwner) {
     this.#bounds = bounds
@@ -27,6 +30,12 @@ export class BoshOutbox {
   }
 
   get pendingBytes(): number { return this.#bytes }
+
+  condemn(): void {
+    this.#condemned = true
+    this.#owner.watch(this.#owner.now())
+  }
+
   /** One of the payloads is a stream error: the answer that carries it must say so (XEP-0124 §17.2). */
   get hasStreamError(): boolean { return this.#streamError }
 
@@ -52,8 +61,10 @@ export class BoshOutbox {
   }
 
   drop(): void {
+    const bytes = this.#bytes
     this.#pieces = []
     this.#bytes = 0
+    if (bytes > 0) this.#bounds.total?.add(this, -bytes)
     this.#streams = false
   }
 
@@ -65,12 +76,16 @@ export class BoshOutbox {
   }
 
   slowAt(): number {
+    if (this.#condemned) return 0
     if (!this.#full || this.#bytes <= this.#bounds.pendingBytesMax) return Infinity
     return this.#bytes > this.#bounds.pendingBytesMax * HARD_FACTOR ? this.#owner.now() : this.#fullAt + this.#bounds.slowMs
   }
 
   #add(piece: string | Buffer): void {
+    const bytes = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length
+    if (this.#bytes === 0) this.progressAt = this.#owner.now()
     this.#pieces.push(piece)
-    this.#bytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length
+    this.#bytes += bytes
+    this.#bounds.total?.add(this, bytes)
   }
 }

@@ -13,6 +13,8 @@ import { RidWindow } from './bosh-window.js'
 import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { TransportFailure } from './failure.js'
+import { paceOf } from './pace.js'
+import type { Pace } from './pace.js'
 import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
 import type { Flushable } from './turn-end.js'
 import type { Timed } from './wheel.js'
@@ -61,6 +63,9 @@ export class BoshSession implements Transport, Timed, Flushable {
   #awaitsHeader = true
   #working = false
   #paused = false
+  /** Too much came too fast. */
+  #resting = false
+  #pace: Pace | undefined
   #deaf = false
   #over = false
   #planned = false
@@ -77,7 +82,7 @@ export class BoshSession implements Transport, Timed, Flushable {
   constructor(room: TransportRoom, terms: BoshTerms, parts: BoshSessionParts) {
     this.#room = room
     this.terms = terms
-    this.peer = { ...parts.origin, canStartTls: false }
+    this.peer = { ...parts.origin, canStartTls: false, heardAt: () => this.#lastNewAt }
     this.#ticket = parts.ticket
     this.#onGone = parts.onGone
     this.#window = new RidWindow(terms.firstRid, terms.requests)
@@ -114,6 +119,7 @@ export class BoshSession implements Transport, Timed, Flushable {
     if (this.#isAuthenticated) return
     this.#isAuthenticated = true
     this.#ticket.authenticated()
+    this.#pace = paceOf(this.#room, this.#ticket, { rest: () => { this.#resting = true }, goOn: () => this.#goOn() })
   }
 
   authFailed(): boolean {
@@ -131,6 +137,11 @@ export class BoshSession implements Transport, Timed, Flushable {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
+    this.#work()
+  }
+
+  #goOn(): void {
+    this.#resting = false
     this.#work()
   }
 
@@ -197,10 +208,10 @@ export class BoshSession implements Transport, Timed, Flushable {
     }
     this.#lastNewAt = now
     this.#idlePoll = request.empty && request.rid !== this.terms.firstRid ? request.rid : undefined
-    this.#idleBy = Infinity
     this.#window.add(request.rid, { request, exchange, arrivedAt: now, repeats: 0, delivered: 0, headed: false, done: false })
     this.#room.wheel.look(this, now + this.terms.waitMs)
     for (let next = this.#window.takeNext(); next !== undefined; next = this.#window.takeNext()) this.#inbox.push(next)
+    if (this.#hadItsTurn(request)) this.#idleBy = Infinity
     this.#work()
     this.#plan()
   }
@@ -222,13 +233,13 @@ export class BoshSession implements Transport, Timed, Flushable {
     if (++open.repeats >= REPEATS_MAX) { this.#violated('policy-violation', exchange); return }
     open.exchange?.answer(this.#answer({ type: 'error' }))         // §14.3: the old one is let go, the new one waits
     open.exchange = exchange
-    this.#idleBy = Infinity
+    if (this.#hadItsTurn(open.request)) this.#idleBy = Infinity
   }
 
   #work(): void {
     if (this.#working || this.#sink === undefined) return
     this.#working = true
-    while (!this.#paused && !this.#over) {
+    while (!this.#paused && !this.#resting && !this.#over) {
       const next = this.#inbox[0]
       if (next === undefined) break
       if (this.#step(next, this.#sink)) this.#inbox.shift()
@@ -268,6 +279,8 @@ export class BoshSession implements Transport, Timed, Flushable {
   #element(element: RawElement, sink: TransportSink): void {
     const { before, beforeBytes } = this.#room.bounds
     this.#received += element.size
+    this.#pace?.bytes(element.size)
+    this.#pace?.stanza(element.name)
     if (this.#isAuthenticated || (element.size <= before.stanzaBytes && this.#received <= beforeBytes)) { sink.element(element); return }
     this.#deaf = true
     sink.fault(new XmlFault('policy-violation', 'too many bytes before authentication', 'stanza-too-big'))
@@ -353,6 +366,7 @@ export class BoshSession implements Transport, Timed, Flushable {
     for (const open of this.#window.opened()) open.exchange?.answer(this.#terminate(condition))
     this.#outbox.drop()
     this.#room.wheel.forget(this)
+    this.#pace?.stop()
     this.#ticket.release()
     this.#onGone()
     setImmediate(() => this.#sink?.gone(error))
@@ -372,8 +386,14 @@ export class BoshSession implements Transport, Timed, Flushable {
     return oldest === undefined ? Infinity : oldest.arrivedAt + this.terms.waitMs
   }
 
+  /** XEP-0124 §14.2: an early request waits for one that may never come, so it keeps no session alive. */
+  #hadItsTurn({ rid }: BoshRequest): boolean {
+    return rid <= this.#window.last
+  }
+
   #watchIdle(): void {
-    if (this.#over || this.#idleBy !== Infinity || this.#window.opened().some((open) => open.exchange !== undefined)) return
+    if (this.#over || this.#idleBy !== Infinity) return
+    if (this.#window.opened().some((open) => open.exchange !== undefined && this.#hadItsTurn(open.request))) return
     this.#idleBy = this.#room.wheel.now() + this.terms.inactivityMs
     this.#room.wheel.look(this, this.#idleBy)
   }

@@ -53,6 +53,7 @@ export interface PostContext {
 
 /** 144 bits. */
 const SID_BYTES = 18
+const BAD_ATTRIBUTES = 'attributes that are missing or no values of theirs'
 const NO_CONTEXT: PostContext = { paid: false, onLost() {} }
 const plainAnswer = (status: number): BoshAnswer => ({ status, contentType: 'text/plain; charset=utf-8', body: Buffer.alloc(0) })
 
@@ -80,7 +81,7 @@ export class BoshSessions {
 
   /** A client's request; the answer may take as long as `wait`. */
   async serve(post: BoshPost, context: PostContext): Promise<BoshAnswer> {
-    const parsed = this.#parse(post.body)
+    const parsed = this.#parse(post)
     if ('status' in parsed) return parsed
     const { sid } = parsed.attrs
     if (sid === undefined) return this.#create(parsed, post, context)
@@ -93,20 +94,28 @@ export class BoshSessions {
 
   /** A request that another node has passed on. */
   async serveForwarded(request: ForwardedBosh): Promise<BoshAnswer> {
-    const parsed = this.#parse(request.body)
+    const parsed = this.#parse(request)
     if ('status' in parsed) return parsed
     if (parsed.attrs['sid'] !== request.sid || nodeOf(request.sid) !== this.#parts.nodeName) return this.#unknown(request.address)
     return this.#deliver(parsed, request, NO_CONTEXT)
   }
 
-  #parse(bytes: Buffer): Body | BoshAnswer {
-    if (!/^[\s\ufeff]*</.test(bytes.toString('utf8', 0, 64))) return plainAnswer(400)
-    try {
-      return parseBody(bytes, this.#parts.room.bounds.after)
-    } catch (error) {
-      if (error instanceof XmlFault) return terminated('bad-request')
-      throw error
+  #parse({ body, address }: BoshPost): Body | BoshAnswer {
+    if (!/^[\s\ufeff]*</.test(body.toString('utf8', 0, 64))) {
+      this.#sayBad(address, 'not XML')
+      return plainAnswer(400)
     }
+    try {
+      return parseBody(body, this.#parts.room.bounds.after)
+    } catch (error) {
+      if (!(error instanceof XmlFault)) throw error
+      this.#sayBad(address, error.message)
+      return terminated('bad-request')
+    }
+  }
+
+  #sayBad(ip: string, why: string): void {
+    this.#parts.room.log.info({ ip, why }, 'bosh.bad-request')
   }
 
   async #deliver({ attrs, elements }: Body, post: BoshPost, context: PostContext): Promise<BoshAnswer> {
@@ -115,7 +124,10 @@ export class BoshSessions {
     if (session.peer.address !== post.address && this.#guesses.isBlocked(post.address)) return plainAnswer(429)
     if (session.peer.secure && !post.secure) return plainAnswer(0)                 // XEP-0124 §19.1
     const request = readRequest(attrs, elements)
-    if (request === undefined) return terminated('bad-request', session.terms.ver === undefined, session.terms.contentType)
+    if (request === undefined) {
+      this.#sayBad(post.address, BAD_ATTRIBUTES)
+      return terminated('bad-request', session.terms.ver === undefined, session.terms.contentType)
+    }
     return exchanged(session, request, context)
   }
 
@@ -123,12 +135,16 @@ export class BoshSessions {
     const { limits, room, addresses, nodeName, accept } = this.#parts
     const request = readRequest(attrs, elements)
     const wish = readWish(attrs)
-    if (request === undefined || wish === undefined) return terminated('bad-request', attrs['ver'] === undefined)
-    const refusal = this.#refusal(attrs)
+    if (request === undefined || wish === undefined) {
+      this.#sayBad(post.address, BAD_ATTRIBUTES)
+      return terminated('bad-request', attrs['ver'] === undefined)
+    }
+    const refusal = this.#refusal(attrs, post.address)
     if (refusal !== undefined) return refusal
     const made: { session?: BoshSession } = {}
     const admission = addresses.admit(post.address, { evict: () => made.session?.destroy(), paid: context.paid })
     if ('refused' in admission) {
+      room.refused.add(admission.refused)
       room.log.info({ reason: admission.refused, ip: post.address }, 'connection.refused')
       return terminated('policy-violation', wish.ver === undefined)
     }
@@ -145,7 +161,13 @@ export class BoshSessions {
   }
 
   /** XEP-0124 §17.2. */
-  #refusal({ to = '' }: Attributes): BoshAnswer | undefined {
+  #refusal({ to = '' }: Attributes, address: string): BoshAnswer | undefined {
+    const { strain, refused, log } = this.#parts.room
+    if (strain?.strained === true) {
+      refused.add('overloaded')
+      log.info({ reason: 'overloaded', ip: address }, 'connection.refused')
+      return plainAnswer(503)
+    }
     if (!this.#accepting || this.#sessions.size >= this.#parts.limits.boshSessions) return terminated('system-shutdown')
     if (to === '') return terminated('improper-addressing')
     return this.#parts.serves(to) ? undefined : terminated('host-unknown')

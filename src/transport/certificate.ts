@@ -1,11 +1,13 @@
 /**
- * The certificate for clients: given, found in the certificates folder, or self-made at the first start. Owns the checks
- * and the self-made file; complaints name the file and what to do.
+ * The certificates for clients: given, found in the certificates folder by domain, or self-made at the first start. Owns
+ * the checks and the self-made file; complaints name the file and what to do. What is served at the moment is kept in
+ * `certificates.ts`.
  */
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { link, mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { domainToASCII } from 'node:url'
 import type { Log } from '../telemetry/log.js'
 import { codeOf, messageOf } from './failure.js'
 import type { TlsSettings } from './options.js'
@@ -25,6 +27,16 @@ export interface Certificate extends KeyPair {
   readonly selfMade: boolean
   /** Milliseconds since 1970. */
   readonly validUntil: number
+  readonly serial: string
+}
+
+export interface CertificateSet {
+  /** For clients that name no domain, or one that has no certificate of its own. */
+  readonly fallback: Certificate
+  /** By served domain as TLS names it (A-labels), each domain. */
+  readonly byDomain: ReadonlyMap<string, Certificate>
+  /** PEM: authorities whose certificates clients may log in with; `undefined` where none is asked for. */
+  readonly clientCa: string | undefined
 }
 
 export interface CertificatePlace {
@@ -34,42 +46,94 @@ export interface CertificatePlace {
   readonly log: Log
   /** Milliseconds since 1970. */
   readonly now: number
+  /** Look only: where one would have to be made, reject. */
+  readonly dry?: boolean
 }
 
 const SELF_MADE = 'self-made-certificate.pem'
 /** Long, because nobody renews a certificate that nobody can check anyway. */
 const SELF_MADE_DAYS = 3_650
-const WARN_DAYS = 21
-const DAY_MS = 86_400_000
+export const NONE_YET = 'not there yet: it is made at the start, and nobody trusts it; put a real one into --ssl-certs-location'
+export const DAY_MS = 86_400_000
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
-/** Rejects with `CertificateError`. */
-export async function loadCertificate(settings: TlsSettings, place: CertificatePlace): Promise<Certificate> {
-  if (settings.tlsCertificate !== '') {
-    const keyFile = settings.tlsKey === '' ? settings.tlsCertificate : settings.tlsKey
-    return checked(await pairFrom(settings.tlsCertificate, keyFile, place.log), settings.tlsCertificate, place)
-  }
-  if (settings.tlsKey !== '') throw new CertificateError(settings.tlsKey, '--tls-key needs --tls-certificate beside it')
-  for (const name of [...place.domains, 'default']) {
-    const file = join(settings.sslCertsLocation, `${name}.pem`)
-    if (await exists(file)) return checked(await pairFrom(file, file, place.log), file, place)
-  }
-  return selfMade(place)
+/** Domains as TLS and certificates write them (RFC 6066 §3, RFC 5280 §7.2). */
+export const tlsName = (domain: string): string => domainToASCII(domain) || domain
+
+/** All that an operator may put there, whether it is there or not; a change of any is a reason to load again. */
+export function certificateFiles(settings: TlsSettings, domains: readonly string[]): readonly string[] {
+  const { tlsCertificate, tlsKey, tlsClientCa, sslCertsLocation } = settings
+  const inFolder = [...domains, 'default'].map((name) => join(sslCertsLocation, `${name}.pem`))
+  return [tlsCertificate, tlsKey, tlsClientCa, ...inFolder].filter((file) => file !== '')
 }
 
-async function selfMade(place: CertificatePlace): Promise<Certificate> {
+/** Rejects with `CertificateError`. One that has expired is no error: the caller judges `validUntil`. */
+export async function loadCertificates(settings: TlsSettings, place: CertificatePlace): Promise<CertificateSet> {
+  const given = await namedCertificate(settings, place)
+  const own = new Map<string, Certificate>()
+  for (const domain of place.domains) {
+    const one = await certificateInFolder(settings, domain, place)
+    if (one !== undefined) own.set(domain, one)
+  }
+  const [first = ''] = place.domains
+  const all = own.size === place.domains.length ? own.get(first) : undefined
+  const fallback = given ?? await certificateInFolder(settings, 'default', place) ?? all ?? await selfMade(place)
+  const byDomain = new Map(place.domains.map((domain) => [tlsName(domain), own.get(domain) ?? fallback]))
+  return { fallback, byDomain, clientCa: await authorities(settings.tlsClientCa) }
+}
+
+/** Served domains that their certificate does not name. */
+export function unnamed({ byDomain }: Pick<CertificateSet, 'byDomain'>): readonly string[] {
+  const named = ([domain, { certificate }]: readonly [string, Certificate]): boolean =>
+    new X509Certificate(certificate).checkHost(domain) !== undefined
+  return [...byDomain].filter((one) => !named(one)).map(([domain]) => domain)
+}
+
+/** Of `--tls-certificate`. Rejects with `CertificateError`. */
+export async function namedCertificate({ tlsCertificate, tlsKey }: TlsSettings, place: CertificatePlace): Promise<Certificate | undefined> {
+  if (tlsCertificate !== '') {
+    const keyFile = tlsKey === '' ? tlsCertificate : tlsKey
+    return checked(await pairFrom(tlsCertificate, keyFile, place.log), tlsCertificate, place)
+  }
+  if (tlsKey !== '') throw new CertificateError(tlsKey, '--tls-key needs --tls-certificate beside it')
+  return undefined
+}
+
+/** Of one domain's file, where there is one. Rejects with `CertificateError`. */
+export async function certificateInFolder(settings: TlsSettings, name: string, place: CertificatePlace): Promise<Certificate | undefined> {
+  const file = join(settings.sslCertsLocation, `${name}.pem`)
+  return await exists(file) ? checked(await pairFrom(file, file, place.log), file, place) : undefined
+}
+
+export async function authorities(file: string): Promise<string | undefined> {
+  if (file === '') return undefined
+  const found = (await textOf(file)).match(BLOCK)
+  if (found === null) throw new CertificateError(file, 'no PEM certificate in it')
+  for (const one of found) {
+    if (!parsed(one, file).ca) throw new CertificateError(file, 'not only certificates of authorities in it')
+  }
+  return `${found.join('\n')}\n`
+}
+
+export async function selfMade(place: CertificatePlace): Promise<Certificate> {
   const file = join(place.dataDirectory, SELF_MADE)
-  if (!(await exists(file))) await makeFile(file, place)
+  if (!(await exists(file))) {
+    if (place.dry === true) throw new CertificateError(file, NONE_YET)
+    await makeFile(file, place)
+  }
   const pair = await pairFrom(file, file, place.log)
-  const validUntil = datesOf(pair, file).to
-  if (validUntil > place.now + DAY_MS) return { ...checked(pair, file, place), selfMade: true }
+  const certificate = parsed(pair.certificate, file)
+  const fits = place.domains.every((domain) => certificate.checkHost(tlsName(domain)) !== undefined)
+  const good = fits && Date.parse(certificate.validTo) > place.now + DAY_MS
+  if (good || place.dry === true) return { ...checked(pair, file, place), selfMade: true }
   await unlink(file)
   return selfMade(place)
 }
 
 /** Whole or not at all, and only one of two processes that start together wins. */
 async function makeFile(file: string, place: CertificatePlace): Promise<void> {
-  const pair = await selfSigned({ names: place.domains.length > 0 ? place.domains : ['localhost'], now: place.now, days: SELF_MADE_DAYS })
+  const names = place.domains.length > 0 ? place.domains.map(tlsName) : ['localhost']
+  const pair = await selfSigned({ names, now: place.now, days: SELF_MADE_DAYS })
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
     await mkdir(place.dataDirectory, { recursive: true })
@@ -93,33 +157,36 @@ async function pairFrom(certificateFile: string, keyFile: string, log: Log): Pro
   return { certificate: `${chain.join('\n')}\n`, key: `${key}\n` }
 }
 
-/** Key and certificate belong together, the dates are right, and OpenSSL takes them. */
+/** Key and certificate belong together, each certificate is signed by the next, and OpenSSL takes them. */
 function checked(pair: KeyPair, file: string, place: CertificatePlace): Certificate {
-  const certificate = parsed(pair, file)
+  const chain = (pair.certificate.match(BLOCK) ?? []).map((block) => parsed(block, file))
+  const [certificate = parsed(pair.certificate, file), ...issuers] = chain
   if (!certificate.checkPrivateKey(privateKey(pair, file))) {
     throw new CertificateError(file, 'the private key does not belong to the certificate')
   }
-  const { from, to } = datesOf(pair, file)
-  if (from > place.now) throw new CertificateError(file, `not valid before ${certificate.validFrom}; is this machine's clock right?`)
-  if (to <= place.now) throw new CertificateError(file, `expired on ${certificate.validTo}; renew it`)
-  const daysLeft = Math.floor((to - place.now) / DAY_MS)
-  if (daysLeft < WARN_DAYS) place.log.warn({ file, daysLeft }, 'tls.certificate-expires')
+  issuers.forEach((issuer, i) => { checkIssuer(chain[i] ?? issuer, issuer, file) })
+  if (Date.parse(certificate.validFrom) > place.now) {
+    throw new CertificateError(file, `not valid before ${certificate.validFrom}; is this machine's clock right?`)
+  }
   try {
     secureContextOf(pair)
   } catch (error) {
     throw new CertificateError(file, `not usable for TLS: ${messageOf(error)}`, { cause: error })
   }
-  return { ...pair, file, selfMade: false, validUntil: to }
+  return { ...pair, file, selfMade: false, validUntil: Date.parse(certificate.validTo), serial: certificate.serialNumber }
 }
 
-function datesOf(pair: KeyPair, file: string): { readonly from: number, readonly to: number } {
-  const certificate = parsed(pair, file)
-  return { from: Date.parse(certificate.validFrom), to: Date.parse(certificate.validTo) }
+/** RFC 8446 §4.4.2: the sender's own certificate first, each next one certifying the one before it. */
+function checkIssuer(certificate: X509Certificate, issuer: X509Certificate, file: string): void {
+  if (certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)) return
+  const [lower, upper] = [certificate, issuer].map(({ subject }) => subject.replaceAll('\n', ', '))
+  throw new CertificateError(file, `the chain is wrong: "${upper ?? ''}" has not signed "${lower ?? ''}", which stands before it; `
+    + 'put the server\'s certificate first, then each issuer in turn')
 }
 
-function parsed(pair: KeyPair, file: string): X509Certificate {
+function parsed(text: string, file: string): X509Certificate {
   try {
-    return new X509Certificate(pair.certificate)
+    return new X509Certificate(text)
   } catch (error) {
     throw new CertificateError(file, `the certificate cannot be read: ${messageOf(error)}`, { cause: error })
   }

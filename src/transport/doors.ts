@@ -2,15 +2,14 @@
  * All doors of a node for clients and for its operator, made from the settings: which ports there are, what each speaks,
  * and opening and closing them together. What comes in goes to one `Accept`.
  */
-import type { SecureContext } from 'node:tls'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import type { Strain } from '../telemetry/strain.js'
 import { BoshSessions } from './bosh.js'
 import type { BoshParts } from './bosh.js'
 import { boundsOf, END_MS } from './bounds.js'
 import type { TransportRoom } from './bounds.js'
-import type { Certificate } from './certificate.js'
 import { HttpDoor } from './http.js'
 import type { HttpRoute } from './http.js'
 import { healthRoutes, publicDoor } from './http-public.js'
@@ -20,7 +19,8 @@ import type { Door, OnSocket } from './listener.js'
 import { Networks } from './networks.js'
 import type { AddressLimitSettings, DoorSettings, HttpLimitSettings, StreamLimitSettings } from './options.js'
 import { TcpTransport } from './tcp.js'
-import { secureContextOf } from './tls.js'
+import { XMPP_ALPN } from './tls.js'
+import type { ContextOf } from './tls.js'
 import type { Accept } from './transport.js'
 import { TurnEnd } from './turn-end.js'
 import { Wheel } from './wheel.js'
@@ -34,7 +34,12 @@ export interface DoorsParts {
   readonly log: Log
   readonly nodeName: string
   readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
-  readonly certificate: Certificate
+  /** Absent: never strained. */
+  readonly strain?: Strain
+  /** Asked for each handshake, so renewed certificates count at once. */
+  readonly contextOf: ContextOf
+  /** Clients of XMPP are asked for a certificate; browsers are not, which would ask people. */
+  readonly requestCert?: boolean
   readonly accept: Accept
   readonly serves: BoshParts['serves']
   readonly forward: BoshParts['forward']
@@ -65,15 +70,16 @@ export class ClientDoors {
   readonly #adminHttp: HttpDoor
   readonly #clients: readonly { readonly kind: DoorKind, readonly listener: Listener }[]
   readonly #admin: Listener | undefined
-  readonly #context: SecureContext
 
   constructor(parts: DoorsParts) {
     const { clock, log, addressLimits, httpLimits, doors, nodeName, accept, serves, forward } = parts
     this.#parts = parts
-    this.room = { wheel: new Wheel(clock), turn: new TurnEnd(), bounds: boundsOf(parts.streamLimits), log }
+    const bounds = boundsOf(parts.streamLimits, () => clock.now())
+    this.room = {
+      wheel: new Wheel(clock), turn: new TurnEnd(), bounds, log, refused: parts.refused, ...(parts.strain && { strain: parts.strain })
+    }
     this.limits = new AddressLimits(addressLimits, Networks.of(addressLimits.exempt), this.room.wheel)
     this.#trusted = Networks.of(doors.trustedProxies)
-    this.#context = secureContextOf(parts.certificate)
     this.bosh = new BoshSessions({ room: this.room, limits: httpLimits, addresses: this.limits, nodeName, accept, serves, forward })
     this.#http = this.#publicHttp(false)
     this.#ws2s = this.#publicHttp(true)
@@ -85,6 +91,7 @@ export class ClientDoors {
   /** Opens the admin listener; rejects with `ListenError`. */
   async listenAdmin(): Promise<void> {
     this.room.wheel.start()
+    this.#parts.strain?.start()
     await this.#admin?.listen()
   }
 
@@ -114,6 +121,7 @@ export class ClientDoors {
     await this.pause()
     await Promise.all([...this.#clients.map(({ listener }) => listener.close()), this.#admin?.close()])
     for (const door of [this.#http, this.#ws2s, this.#adminHttp]) door.close()
+    this.#parts.strain?.stop()
     this.#parts.clock.after(END_MS + LAST_LOOK_MS, () => { this.room.wheel.stop() })
   }
 
@@ -162,23 +170,24 @@ export class ClientDoors {
   }
 
   #listener(kind: DoorKind, host: string, port: number): Listener {
-    const { doors, streamLimits, log } = this.#parts
+    const { doors, streamLimits, log, requestCert = false } = this.#parts
     const direct = kind === 'c2s' || kind === 'c2sTls'
-    const alpn = direct ? ['xmpp-client'] : ['http/1.1']
+    const alpn = direct ? XMPP_ALPN : ['http/1.1']
     const encrypted = kind === 'c2sTls' || kind === 'https' || kind === 'ws2sTls'
     const door: Door = {
       host, port, option: OPTIONS[kind], proxied: port !== 0 && doors.proxyProtocol.includes(port), proxyTls: doors.proxyProtocolTls,
-      tls: encrypted ? { context: () => this.#context, alpn } : undefined, logsIn: direct
+      tls: encrypted ? { context: this.#parts.contextOf, alpn, requestCert: direct && requestCert } : undefined, logsIn: direct
     }
     const { wheel } = this.room
     const { handshakeMs } = streamLimits
-    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs, trusted: this.#trusted }
+    const { refused, strain } = this.#parts
+    const room = { wheel, log, refused, limits: this.limits, handshakeMs, trusted: this.#trusted, strain }
     return new Listener(door, room, direct ? this.#onStream() : this.#onHttp(kind))
   }
 
   #onStream(): OnSocket {
-    const startTlsWith = (): SecureContext => this.#context
-    return (socket, origin, ticket) => this.#parts.accept(new TcpTransport(this.room, { socket, origin, ticket, startTlsWith }))
+    const { contextOf: startTlsWith, requestCert = false, accept } = this.#parts
+    return (socket, origin, ticket) => accept(new TcpTransport(this.room, { socket, origin, ticket, startTlsWith, requestCert }))
   }
 
   #onHttp(kind: DoorKind): OnSocket {
@@ -214,6 +223,7 @@ export class ClientDoors {
   }
 }
 
-const ADMIN_PORT = 8080
+/** When `--admin-listen` names none. */
+export const ADMIN_PORT = 8080
 /** The wheel looks a little later than a deadline. */
 const LAST_LOOK_MS = 1_000

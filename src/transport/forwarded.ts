@@ -20,7 +20,7 @@ interface Hop {
 export function clientOf(socket: Origin, headers: IncomingHttpHeaders, trusted: Networks): Origin {
   if (!trusted.has(socket.address)) return socket
   const hops = hopsOf(headers)
-  let client: Origin = socket
+  let client: Origin = { address: socket.address, port: socket.port, secure: socket.secure }   // its TLS is the proxy's own
   for (const hop of hops.toReversed()) {
     if (hop.address === undefined) return { ...client, secure: hop.https ?? client.secure }
     client = { address: hop.address, port: 0, secure: hop.https ?? client.secure }

@@ -4,6 +4,7 @@
  */
 import { isBlank, parseDocument } from '../xml/document.js'
 import type { RawElement, StreamHeader, XmlLimits } from '../xml/raw.js'
+import type { Pace } from './pace.js'
 import type { TransportSink } from './transport.js'
 
 export const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing'
@@ -19,8 +20,11 @@ export class Framing {
     return this.#awaitsOpen
   }
 
-  /** Hands one message to the sink; throws `XmlFault`. True for `<close/>`, which is the caller's to pass on. */
-  deliver(message: Buffer, limits: XmlLimits, sink: TransportSink): boolean {
+  /**
+   * Hands one message to the sink, its name to `count` first; throws `XmlFault`. True for `<close/>`, which is the caller's to
+   * pass on.
+   */
+  deliver(message: Buffer, limits: XmlLimits, sink: TransportSink, count?: Pick<Pace, 'stanza'>): boolean {
     if (isBlank(message)) return false
     const element = parseDocument(message, limits)
     // RFC 7395 §3.6: <close/> ends the stream, whatever came before it
@@ -28,7 +32,10 @@ export class Framing {
     if (this.#awaitsOpen) {
       this.#awaitsOpen = false
       sink.header(headerOf(element))
-    } else sink.element(element)
+    } else {
+      count?.stanza(element.name)
+      sink.element(element)
+    }
     return false
   }
 }

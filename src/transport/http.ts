@@ -125,10 +125,16 @@ export class HttpDoor {
       if (reply === undefined) incoming.socket.destroy()
       else write(response, reply)
     } catch (error) {
-      if (error instanceof HttpRefusal) { write(response, error.reply); return }
+      if (error instanceof HttpRefusal) { this.#refused(incoming, response, error.reply); return }
       this.#parts.log.error({ path: incoming.url?.slice(0, 100), error }, 'http.handler-failed')
       write(response, { status: 500, headers: TEXT, body: 'internal error\n' })
     }
+  }
+
+  #refused(incoming: IncomingMessage, response: ServerResponse, reply: HttpReply): void {
+    const [path = ''] = (incoming.url ?? '').split('?')
+    this.#parts.log.info({ ip: this.originOf(incoming).client.address, status: reply.status, path }, 'http.refused')
+    write(response, reply)
   }
 
   #handle(incoming: IncomingMessage, response: ServerResponse): ReturnType<HttpHandler> {

@@ -66,7 +66,7 @@ export class AddressLimits implements Timed {
     const refused = counts && this.#refusal(counts, evict !== undefined, paid)
     if (refused !== undefined) return { refused }
     if (evict !== undefined) this.#makeRoom()
-    return { ticket: { ...this.#issue(counts, evict), failed: () => this.#failed(key) } }
+    return { ticket: { exempt: key === undefined, ...this.#issue(counts, evict), failed: () => this.#failed(key) } }
   }
 
   check(now: number): number {
@@ -101,7 +101,7 @@ export class AddressLimits implements Timed {
     return logsIn && counts.unauthenticated >= unauthenticatedPerAddress ? 'unauthenticated-limit' : undefined
   }
 
-  #issue(counts: Counts | undefined, evict: (() => void) | undefined): Omit<Ticket, 'failed'> {
+  #issue(counts: Counts | undefined, evict: (() => void) | undefined): Omit<Ticket, 'failed' | 'exempt'> {
     let waiting = evict !== undefined
     let held = true
     this.#total++

@@ -4,11 +4,11 @@
  */
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
-import type { SecureContext } from 'node:tls'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
-import { FREE_TICKET, type Origin, type Ticket } from './bounds.js'
+import { FREE_TICKET, type Admittance, type Origin, type Ticket } from './bounds.js'
+import { SocketFacts } from './channel-binding.js'
 import { messageOf } from './failure.js'
 import { ListenError, noSuchFamily } from './listen-error.js'
 import type { AddressLimits } from './limits.js'
@@ -16,6 +16,7 @@ import { plainAddress } from './networks.js'
 import type { Networks } from './networks.js'
 import { readProxyHeader } from './proxy-reader.js'
 import { acceptTls } from './tls.js'
+import type { ContextOf } from './tls.js'
 import type { Wheel } from './wheel.js'
 
 export interface Door {
@@ -28,7 +29,7 @@ export interface Door {
   /** Believe a PROXY header that says that TLS ended at the proxy. */
   readonly proxyTls: boolean
   /** TLS from the first byte, with these application protocols. */
-  readonly tls: { readonly context: () => SecureContext, readonly alpn: readonly string[] } | undefined
+  readonly tls: { readonly context: ContextOf, readonly alpn: readonly string[], readonly requestCert?: boolean } | undefined
   /** Its connections log in (XMPP), so they count as unauthenticated until then. */
   readonly logsIn: boolean
 }
@@ -41,12 +42,15 @@ export interface DoorRoom {
   readonly handshakeMs: number
   /** Connections of these are not counted: their clients are. */
   readonly trusted: Networks
+  readonly strain?: Admittance | undefined
 }
 
 export type OnSocket = (socket: Socket, origin: Origin, ticket: Ticket) => void
 
 /** Connections of one door that are still in PROXY header or TLS handshake; a flood beyond is dropped at once. */
 const GREETING_MAX = 4_096
+/** A new connection waits so long for a strained node: clients try again soon enough. */
+const RELIEF_MS = 5_000
 /** The system's queue of connections that are not accepted yet. */
 const BACKLOG = 1_024
 
@@ -113,10 +117,29 @@ export class Listener {
   #accepted(socket: Socket): void {
     socket.on('error', () => {})                       // `close` follows and tells the owner
     const { remoteAddress, remotePort } = socket
-    if (remoteAddress === undefined || this.#greeting.size >= GREETING_MAX) return void socket.destroy()
+    const { strain } = this.#room
+    if (remoteAddress === undefined) return void socket.destroy()
     const origin: Origin = { address: plainAddress(remoteAddress), port: remotePort ?? 0, secure: false }
-    if (!this.door.proxied) { this.#admit(socket, origin); return }
-    void this.#greet(socket, this.#proxied(socket, origin))
+    if (this.#greeting.size >= GREETING_MAX) this.#refuse(socket, origin, 'overloaded', 'too many in their greeting')
+    else if (this.door.logsIn && strain?.strained === true) void this.#greet(socket, this.#wait(socket, origin, strain))
+    else this.#receive(socket, origin)
+  }
+
+  // HTTP is let in: sessions that live come by new connections, too; new sessions are refused there.
+  async #wait(socket: Socket, origin: Origin, strain: Admittance): Promise<void> {
+    socket.pause()
+    await strain.relief(RELIEF_MS)
+    if (socket.destroyed) return
+    // Over TLS nothing can be said without a handshake, which costs what the node has not got; else the stream says why.
+    if (strain.strained && this.door.tls !== undefined) this.#refuse(socket, origin, 'overloaded', undefined)
+    else this.#receive(socket, origin)
+  }
+
+  #receive(socket: Socket, origin: Origin): void {
+    const { trusted } = this.#room
+    if (!this.door.proxied) this.#admit(socket, origin)
+    else if (!trusted.isEmpty && !trusted.has(origin.address)) this.#refuse(socket, origin, 'proxy-header', 'not from a trusted proxy')
+    else void this.#greet(socket, this.#proxied(socket, origin))
   }
 
   async #proxied(socket: Socket, origin: Origin): Promise<void> {
@@ -142,9 +165,9 @@ export class Listener {
   async #handshake(socket: Socket, origin: Origin, ticket: Ticket): Promise<void> {
     const { wheel, handshakeMs } = this.#room
     if (this.door.tls === undefined) return
-    const { context, alpn } = this.door.tls
-    const secure = await acceptTls(socket, context(), { wheel, handshakeMs, alpn }).catch((error: unknown) => messageOf(error))
-    if (typeof secure !== 'string') { this.#onSocket(secure, { ...origin, secure: true }, ticket); return }
+    const { context, ...how } = this.door.tls
+    const secure = await acceptTls(socket, context, { wheel, handshakeMs, ...how }).catch((error: unknown) => messageOf(error))
+    if (typeof secure !== 'string') { this.#onSocket(secure, { ...origin, secure: true, tls: new SocketFacts(secure) }, ticket); return }
     ticket.release()
     this.#refuse(socket, origin, 'tls-handshake', secure)
   }

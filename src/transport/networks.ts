@@ -25,12 +25,17 @@ export function countedAs(address: string): string {
 /** A list of addresses and networks such as `10.0.0.0/8`, `::1`. */
 export class Networks {
   readonly #list = new BlockList()
+  #count = 0
 
   /** Throws `Error` that names the entry which is neither an address nor a network. */
   static of(entries: readonly string[]): Networks {
     const networks = new Networks()
     for (const entry of entries) networks.#add(entry)
     return networks
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0
   }
 
   /** `address` in its plain form. */
@@ -47,6 +52,7 @@ export class Networks {
     if (family === 0 || prefix > bits) {
       throw new Error(`addresses and networks such as 10.0.0.0/8 or ::1, separated by commas; '${entry}' is none`)
     }
+    this.#count++
     this.#list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4')
   }
 }

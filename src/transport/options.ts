@@ -2,7 +2,7 @@
  * Options of the transports: where clients connect, TLS, proxies, and every limit of one connection, with its reason.
  */
 import { address } from '../config/address.js'
-import { bytes, flag, integer, list, milliseconds, options, ports, seconds, text } from '../config/option.js'
+import { bytes, flag, integer, list, milliseconds, options, ports, rate, seconds, text } from '../config/option.js'
 import type { Option, Values } from '../config/option.js'
 import { Networks } from './networks.js'
 
@@ -34,7 +34,8 @@ export const doorOptions = options({
   httpPublicUrl: text('--http-public-url', '',
     'Base URL of the public paths as clients reach them, such as https://chat.example; empty: from the request\'s Host.'),
   trustedProxies: networks('--trusted-proxies', [],
-    'Addresses or networks (10.0.0.0/8) of proxies whose Forwarded and X-Forwarded headers are believed.'),
+    'Addresses or networks (10.0.0.0/8) of proxies whose Forwarded and X-Forwarded headers are believed, and, where any are given, '
+    + 'the only ones that may connect to the ports of --proxy-protocol.'),
   proxyProtocol: ports('--proxy-protocol', [],
     'Of the ports above, those on which every connection begins with a PROXY protocol header (version 1 or 2).'),
   proxyProtocolTls: flag('--proxy-protocol-tls', true,
@@ -44,10 +45,12 @@ export const doorOptions = options({
 /** Certificates. */
 export const tlsOptions = options({
   tlsCertificate: text('--tls-certificate', '',
-    'PEM file with the certificate and its chain; empty: looked for in --ssl-certs-location, else self-made.'),
+    'PEM file with certificate and chain for all domains without a file of their own; empty: see --ssl-certs-location, else self-made.'),
   tlsKey: text('--tls-key', '', 'PEM file with the private key; empty: it stands in the file of --tls-certificate.'),
   sslCertsLocation: text('--ssl-certs-location', 'certs/',
-    'Folder with PEM files, each key and chain together: <domain>.pem, or default.pem.')
+    'Folder with PEM files, each key and chain together: <domain>.pem for a domain, default.pem for the others.'),
+  tlsClientCa: text('--tls-client-ca', '',
+    'PEM file with authorities whose client certificates may log in for passwords (SASL EXTERNAL); empty: none is asked for.')
 })
 
 const KIB = 1024
@@ -69,8 +72,19 @@ export const streamLimitOptions = options({
   stanzaMs: milliseconds('--c2s-stanza-timeout-ms', 120_000, 5_000, 60 * MINUTE,
     'From the first to the last byte of one stanza: no dripping.'),
   pendingBytesMax: bytes('--c2s-pending-bytes-max', MIB, 64 * KIB, 64 * MIB, 'Unread bytes for one client before senders wait.'),
+  pendingTotalMax: bytes('--c2s-pending-bytes-total-max', 256 * MIB, MIB, 64 * 1024 * MIB,
+    'Unread bytes for all clients together; beyond it those that have taken nothing for longest are cut off.'),
   slowMs: milliseconds('--c2s-slow-reader-ms', 10_000, 1_000, 10 * MINUTE,
-    'A client beyond that which takes nothing for so long is cut off.')
+    'A client beyond that which takes nothing for so long is cut off.'),
+  rateBytes: rate('--c2s-rate', 20 * KIB, KIB, 1024 * MIB,
+    'Bytes a second that are read of one client after login, on average: a person writes far less. Beyond it reading rests.'),
+  burstBytes: bytes('--c2s-burst', 256 * KIB, 16 * KIB, 1024 * MIB, 'Bytes that one client may send at once: a stanza of full size.'),
+  rateStanzas: integer('--c2s-stanzas-per-second', 50, 0, 1_000_000,
+    'Stanzas a second that are read of one client after login, on average; then reading rests. 0 for no limit.'),
+  burstStanzas: integer('--c2s-stanzas-burst', 200, 1, 1_000_000, 'Stanzas that one client may send at once.'),
+  ratePresences: integer('--c2s-presences-per-second', 5, 0, 1_000_000,
+    'The same for presence, which goes to all contacts; 50 may come at once.'),
+  rateIqs: integer('--c2s-iqs-per-second', 20, 0, 1_000_000, 'The same for IQs, which ask the database; 100 may come at once.')
 })
 
 /** Limits over all connections. */
@@ -92,7 +106,16 @@ export const addressLimitOptions = options({
   registrationsPerDay: integer('--registrations-per-day', 50, 1, 1_000_000,
     'Accounts that all addresses together may make themselves at a node in a day: it stops those who have many addresses.'),
   exempt: networks('--limits-exempt', ['127.0.0.0/8', '::1/128'],
-    'Addresses or networks whose connections, failed logins and registrations are not counted; none for nobody.')
+    'Addresses or networks whose connections, failed logins and registrations are not counted, and that have no rates; none for nobody.')
+})
+
+/** When the node is near its end and takes no new connections. */
+export const strainOptions = options({
+  delayMs: milliseconds('--overload-delay-ms', 500, 20, 60_000,
+    'No new connections while the event loop is late by this (99th percentile of a second) for five seconds.'),
+  heapPercent: integer('--overload-heap-percent', 90, 10, 100, 'No new connections while so much of the heap\'s limit is in use.'),
+  descriptorsPercent: integer('--overload-descriptors-percent', 90, 10, 100,
+    'No new connections while so many of the descriptors that the system allows (ulimit -n) are open.')
 })
 
 /** HTTP, WebSocket and BOSH. */

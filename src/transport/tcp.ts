@@ -3,16 +3,19 @@
  * the parser of its bytes and what waits to be written.
  */
 import type { Socket } from 'node:net'
-import type { SecureContext } from 'node:tls'
 import { XmlFault } from '../xml/raw.js'
 import type { RawElement, StreamHeader } from '../xml/raw.js'
 import { StreamParser } from '../xml/stream-parser.js'
 import type { ParserSink } from '../xml/stream-parser.js'
 import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
+import { SocketFacts } from './channel-binding.js'
 import { messageOf, TransportFailure } from './failure.js'
+import { paceOf } from './pace.js'
+import type { Pace } from './pace.js'
 import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
-import { acceptTls } from './tls.js'
+import { acceptTls, XMPP_ALPN } from './tls.js'
+import type { ContextOf } from './tls.js'
 import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
 import type { Timed } from './wheel.js'
 import { WriteQueue } from './write-queue.js'
@@ -23,7 +26,9 @@ export interface TcpParts {
   readonly origin: Origin
   readonly ticket: Ticket
   /** What STARTTLS uses; `undefined` where it is not offered. Asked at the moment of use, so a renewed one counts. */
-  readonly startTlsWith: (() => SecureContext) | undefined
+  readonly startTlsWith: ContextOf | undefined
+  /** Asks for the client's certificate. */
+  readonly requestCert?: boolean
 }
 
 export class TcpTransport implements Transport, Timed {
@@ -33,18 +38,25 @@ export class TcpTransport implements Transport, Timed {
   readonly #ticket: Ticket
   readonly #queue: WriteQueue
   readonly #parser: StreamParser
-  readonly #startTlsWith: (() => SecureContext) | undefined
+  readonly #startTlsWith: ContextOf | undefined
+  readonly #requestCert: boolean
   #socket: Socket
   #peer: PeerFacts
+  /** Of the last header. */
+  #domain: string | undefined
   #sink: TransportSink | undefined
   #opened = false
   #paused = false
+  /** Too much came too fast. */
+  #resting = false
+  #pace: Pace | undefined
   #upgrading = false
   #held = false
   #parsing = false
   #deaf = false
   #gone = false
   #received = 0
+  #heardAt: number
   #isAuthenticated = false
   #headerBy: number
   #stanzaBy = Infinity
@@ -60,8 +72,10 @@ export class TcpTransport implements Transport, Timed {
     this.#ticket = parts.ticket
     this.#socket = parts.socket
     this.#startTlsWith = parts.startTlsWith
+    this.#requestCert = parts.requestCert ?? false
     const canStartTls = parts.startTlsWith !== undefined && !parts.origin.secure
-    this.#peer = { ...parts.origin, canStartTls }
+    this.#heardAt = room.wheel.now()
+    this.#peer = { ...parts.origin, canStartTls, heardAt: () => this.#heardAt }
     this.#queue = new WriteQueue(room.turn, room.bounds, this.#queueOwner())
     this.#queue.use(parts.socket)
     this.#parser = new StreamParser(room.bounds.before, this.#parserSink())
@@ -98,6 +112,7 @@ export class TcpTransport implements Transport, Timed {
     this.#isAuthenticated = true
     this.#parser.setLimits(this.#room.bounds.after)
     this.#ticket.authenticated()
+    this.#pace = paceOf(this.#room, this.#ticket, { rest: () => this.#rest(), goOn: () => this.#goOn() })
   }
 
   authFailed(): boolean {
@@ -105,8 +120,8 @@ export class TcpTransport implements Transport, Timed {
   }
 
   async startTls(): Promise<void> {
-    const context = this.#startTlsWith?.()
-    if (context === undefined || this.#peer.secure) throw new TransportFailure('tls-failed', 'TLS cannot be started here')
+    const contextOf = this.#startTlsWith
+    if (contextOf === undefined || this.#peer.secure) throw new TransportFailure('tls-failed', 'TLS cannot be started here')
     const plain = this.#socket
     this.#upgrading = true                             // the parser holds what follows <starttls/> in its chunk
     plain.off('data', this.#onData).pause()
@@ -116,7 +131,7 @@ export class TcpTransport implements Transport, Timed {
     this.#parser.discard()
     this.#parser.release()
     if (smuggled) throw this.#break(new TransportFailure('tls-failed', 'bytes followed <starttls/> before TLS'))
-    await this.#takeUpTls(plain, context)
+    await this.#takeUpTls(plain, contextOf)
     this.#upgrading = false
   }
 
@@ -128,7 +143,22 @@ export class TcpTransport implements Transport, Timed {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    if (this.#held && !this.#parsing && !this.#upgrading) {
+    this.#readOn()
+  }
+
+  #rest(): void {
+    this.#resting = true
+    this.#socket.pause()
+  }
+
+  #goOn(): void {
+    this.#resting = false
+    this.#readOn()
+  }
+
+  #readOn(): void {
+    if (!this.#mayRead()) return
+    if (this.#held && !this.#parsing) {
       this.#held = false
       this.#parse(() => this.#parser.release())
     }
@@ -163,6 +193,8 @@ export class TcpTransport implements Transport, Timed {
   #data(chunk: Buffer): void {
     if (this.#deaf) return
     this.#received += chunk.length
+    this.#heardAt = this.#room.wheel.coarseNow
+    this.#pace?.bytes(chunk.length)
     if (!this.#isAuthenticated && this.#received > this.#room.bounds.beforeBytes) {
       this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
     }
@@ -208,26 +240,28 @@ export class TcpTransport implements Transport, Timed {
     this.#gone = true
     this.#deaf = true
     this.#room.wheel.forget(this)
+    this.#pace?.stop()
     this.#queue.drop()
     this.#parser.discard()
     this.#ticket.release()
     this.#sink?.gone(this.#failure)
   }
 
-  async #takeUpTls(plain: Socket, context: SecureContext): Promise<void> {
+  async #takeUpTls(plain: Socket, contextOf: ContextOf): Promise<void> {
     const { wheel, bounds } = this.#room
     plain.off('end', this.#onEnd).off('close', this.#onClose)
     try {
-      const secure = await acceptTls(plain, context, { wheel, handshakeMs: bounds.handshakeMs, alpn: undefined })
+      const how = { wheel, handshakeMs: bounds.handshakeMs, alpn: XMPP_ALPN, domain: this.#domain, requestCert: this.#requestCert }
+      const secure = await acceptTls(plain, contextOf, how)
       plain.off('error', this.#onError)
       this.#socket = secure
+      this.#peer = { ...this.#peer, secure: true, canStartTls: false, tls: new SocketFacts(secure) }
     } catch (error) {
       this.#break(error instanceof Error ? error : new Error(messageOf(error)))
       this.#over()
       throw error
     }
     this.#queue.use(this.#socket)
-    this.#peer = { ...this.#peer, secure: true, canStartTls: false }
     this.#headerBy = wheel.now() + bounds.headerMs
     wheel.look(this, this.#headerBy)
     this.#listen(this.#socket)
@@ -252,24 +286,27 @@ export class TcpTransport implements Transport, Timed {
     return {
       header: (header: StreamHeader) => {
         this.#headerBy = Infinity
+        this.#domain = header.attrs['to']
         if (!this.#deaf) this.#sink?.header(header)
         return this.#mayGoOn()
       },
       element: (element: RawElement) => {
+        this.#pace?.stanza(element.name)
         if (!this.#deaf) this.#sink?.element(element)
         return this.#mayGoOn()
       },
+      blank: () => { if (!this.#deaf) this.#sink?.blank?.() },
       end: () => { if (!this.#deaf) this.#sink?.closed() },
       fault: (fault) => this.#fault(fault)
     }
   }
 
   #mayRead(): boolean {
-    return !this.#paused && !this.#upgrading
+    return !this.#paused && !this.#resting && !this.#upgrading
   }
 
   #mayGoOn(): boolean {
-    this.#held = this.#paused || this.#upgrading || this.#deaf
+    this.#held = !this.#mayRead() || this.#deaf
     return !this.#held
   }
 }

@@ -16,6 +16,9 @@ const SUITES = [
   'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-CHACHA20-POLY1305', 'ECDHE-RSA-AES128-GCM-SHA256'
 ].join(':')
 
+/** XEP-0368 §3: what clients of XMPP may ask for; RFC 7301 §3.2: another protocol is refused, none is taken for this one. */
+export const XMPP_ALPN: readonly string[] = ['xmpp-client']
+
 /** RFC 6120 §5.3.5: no renegotiation. Node's constants lack its name. */
 const SSL_OP_NO_RENEGOTIATION = 0x40000000
 
@@ -26,33 +29,56 @@ export interface KeyPair {
   readonly key: string
 }
 
-export function secureContextOf(pair: KeyPair): SecureContext {
+/** The context for a name that the client asks for (SNI), or for none. */
+export type ContextOf = (name: string | undefined) => SecureContext
+
+/** What lets a client come back with a session of before (RFC 5077, RFC 8446 §2.2). */
+export interface Resumption {
+  /** 48 bytes, secret; the same on all nodes. */
+  readonly ticketKey: Buffer
+  /** Sessions of another group are not taken up: full handshake. 32 bytes at most. */
+  readonly group: string
+}
+
+/** RFC 8446 §4.6.1 allows a week; a phone that was away for longer than this is not in a hurry. */
+const SESSION_SECONDS = 7_200
+
+/** @param clientCa PEM: authorities whose certificates clients may show (XEP-0178) */
+export function secureContextOf(pair: KeyPair, resumption?: Resumption, clientCa?: string): SecureContext {
   return createSecureContext({
     cert: pair.certificate,
     key: pair.key,
+    ...clientCa !== undefined && { ca: clientCa },
     minVersion: 'TLSv1.2',
     ciphers: SUITES,
     honorCipherOrder: true,
     ecdhCurve: 'X25519:P-256:P-384',
-    secureOptions: SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION
+    secureOptions: SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
+    ...resumption !== undefined && {
+      ticketKeys: resumption.ticketKey, sessionIdContext: resumption.group, sessionTimeout: SESSION_SECONDS
+    }
   })
 }
 
 export interface Handshake {
   readonly wheel: Wheel
   readonly handshakeMs: number
-  /** XEP-0368 §3: the application protocols of this port; `undefined` where ALPN has no meaning (STARTTLS). */
-  readonly alpn: readonly string[] | undefined
+  readonly alpn: readonly string[]
+  /** What a client without SNI has said that it wants: the domain of its stream. */
+  readonly domain?: string | undefined
+  /** Asks for a certificate; a client may show none, and whether it is good is asked when it logs in (XEP-0178). */
+  readonly requestCert?: boolean
 }
 
 /**
  * The server's side of a handshake on `plain`. Rejects with `TransportFailure` when the peer does not speak TLS, takes
  * too long or leaves; `plain` is then destroyed.
  */
-export function acceptTls(plain: Socket, context: SecureContext, how: Handshake): Promise<TLSSocket> {
+export function acceptTls(plain: Socket, contextOf: ContextOf, how: Handshake): Promise<TLSSocket> {
   const secure = new TLSSocket(plain, {
-    isServer: true, secureContext: context, requestCert: false,
-    ...(how.alpn === undefined ? {} : { ALPNProtocols: [...how.alpn] })
+    isServer: true, secureContext: contextOf(how.domain), requestCert: how.requestCert ?? false, rejectUnauthorized: false,
+    ALPNProtocols: [...how.alpn],
+    SNICallback: (name, done) => { done(null, contextOf(name)) }
   })
   return new Promise((resolve, reject) => {
     let why: unknown
@@ -79,8 +105,26 @@ export function acceptTls(plain: Socket, context: SecureContext, how: Handshake)
     secure.once('close', failed)
     secure.once('secure', () => {
       how.wheel.forget(late)
+      // OpenSSL asks for no certificate when a session is resumed, so it would tell us the first one
+      if (secure.isSessionReused()) secure.setKeyCert(contextOf(named(secure) ?? how.domain))
       secure.off('close', failed).off('error', note)
       resolve(secure)
     })
   })
+}
+
+/** Node says `false` where there is no SNI. */
+function named(secure: TLSSocket): string | undefined {
+  const name: unknown = 'servername' in secure ? secure.servername : undefined
+  return typeof name === 'string' ? name : undefined
+}
+
+/**
+ * RFC 5929 §4: the certificate that this client was shown, DER. `undefined` where nobody can tell: under TLS 1.2 the name
+ * that was asked for is not repeated when a session is resumed.
+ */
+export function shownCertificate(secure: TLSSocket): Buffer | undefined {
+  if (secure.isSessionReused() && secure.getProtocol() === 'TLSv1.2') return undefined
+  const own = secure.getCertificate()
+  return own !== null && 'raw' in own ? own.raw : undefined
 }

@@ -15,6 +15,22 @@ export interface PeerFacts {
   readonly secure: boolean
   /** True if `startTls` can be called (plain TCP). */
   readonly canStartTls: boolean
+  /** When the last byte came, monotonic milliseconds; absent where nobody knows. */
+  readonly heardAt?: () => number
+  /** What this connection's TLS says; absent without TLS, where a proxy ended it, and for BOSH, which has many connections. */
+  readonly tls?: TlsFacts
+}
+
+/** Channel-binding types of RFC 9266 and RFC 5929, the stronger one first. */
+export const BINDING_TYPES = ['tls-exporter', 'tls-server-end-point'] as const
+export type BindingType = (typeof BINDING_TYPES)[number]
+
+export interface TlsFacts {
+  /** Those that this connection has. */
+  readonly bindings: readonly BindingType[]
+  channelBinding(type: BindingType): Buffer | undefined
+  /** XMPP addresses of the client's certificate, if one was asked for and an authority that we trust has signed it; unprepared. */
+  readonly addresses: readonly string[]
 }
 
 /** What we say when a stream opens. */
@@ -74,6 +90,8 @@ export interface TransportSink {
   /** A stream header, WebSocket `<open/>` or BOSH session request. */
   header(header: StreamHeader): void
   element(element: RawElement): void
+  /** White space between elements, where the transport has such a thing. */
+  blank?(): void
   /** The peer closed its stream in the protocol's way. */
   closed(): void
   fault(fault: XmlFault): void

@@ -4,7 +4,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
-import type { TransportRoom } from './bounds.js'
+import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
+import type { Origin, TransportRoom } from './bounds.js'
 import { cookieFor } from './cookie.js'
 import { refuseUpgrade } from './http.js'
 import type { HttpDoor } from './http.js'
@@ -60,9 +61,13 @@ export class Upgrades {
     const { addresses, room, limits, accept } = this.#parts
     const { client: origin, socket: near } = door.originOf(request)
     door.release(request)
+    if (room.strain?.strained === true) {
+      refusedFor('overloaded', room, origin)
+      refuseUpgrade(socket, 503); return
+    }
     const admission = addresses.admit(origin.address, { evict: () => socket.destroy(), paid: near.address === origin.address })
     if ('refused' in admission) {
-      room.log.info({ reason: admission.refused, ip: origin.address }, 'connection.refused')
+      refusedFor(admission.refused, room, origin)
       refuseUpgrade(socket, 429); return
     }
     const { ticket } = admission
@@ -82,6 +87,11 @@ export class Upgrades {
     if (refusal !== undefined) return refusal
     return this.#origins.allows(request.headers.origin) ? undefined : { status: 403 }
   }
+}
+
+function refusedFor(reason: ConnectionRefusedReason, { refused, log }: TransportRoom, { address }: Origin): void {
+  refused.add(reason)
+  log.info({ reason, ip: address }, 'connection.refused')
 }
 
 /** RFC 6455 §4.2.1, §4.4; RFC 7395 §3.1. */

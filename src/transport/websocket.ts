@@ -9,6 +9,8 @@ import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { TransportFailure } from './failure.js'
 import { Framing } from './framing.js'
+import { paceOf } from './pace.js'
+import type { Pace } from './pace.js'
 import { FRAMED_CLOSE, framedOpen } from './stream-tags.js'
 import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
 import { textFrame } from './websocket-frame.js'
@@ -48,6 +50,9 @@ export class WebSocketTransport implements Transport, Timed {
   /** Messages that came in one chunk, and after `pause`. */
   #inbox: Buffer[] = []
   #paused = false
+  /** Too much came too fast. */
+  #resting = false
+  #pace: Pace | undefined
   #delivering = false
   #deaf = false
   #gone = false
@@ -59,6 +64,7 @@ export class WebSocketTransport implements Transport, Timed {
   #pingAt: number
   #closeAt = Infinity
   #endBy = Infinity
+  #heardAt: number
   #unanswered = 0
   #pings = 0
   #pingsSince = 0
@@ -67,8 +73,9 @@ export class WebSocketTransport implements Transport, Timed {
   constructor(room: TransportRoom, parts: WebSocketParts) {
     this.#room = room
     this.#parts = parts
-    this.peer = { ...parts.origin, canStartTls: false }
+    this.peer = { ...parts.origin, canStartTls: false, heardAt: () => this.#heardAt }
     const now = room.wheel.now()
+    this.#heardAt = now
     this.#headerBy = now + room.bounds.headerMs
     this.#pingAt = now + parts.pingMs
     this.#queue = new WriteQueue(room.turn, room.bounds, {
@@ -87,7 +94,7 @@ export class WebSocketTransport implements Transport, Timed {
     const { ws } = this.#parts
     ws.on('message', (data, isBinary) => this.#message(data as Buffer, isBinary))
     ws.on('ping', (data) => this.#pinged(data))
-    ws.on('pong', () => { this.#unanswered = 0 })
+    ws.on('pong', () => this.#heard())
     ws.on('error', (error) => { this.#failure ??= error })
     ws.on('close', () => this.#over())
   }
@@ -108,6 +115,7 @@ export class WebSocketTransport implements Transport, Timed {
     if (this.#isAuthenticated) return
     this.#isAuthenticated = true
     this.#parts.ticket.authenticated()
+    this.#pace = paceOf(this.#room, this.#parts.ticket, { rest: () => this.#rest(), goOn: () => this.#goOn() })
   }
 
   authFailed(): boolean {
@@ -126,6 +134,20 @@ export class WebSocketTransport implements Transport, Timed {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
+    this.#readOn()
+  }
+
+  #rest(): void {
+    this.#resting = true
+    this.#parts.ws.pause()
+  }
+
+  #goOn(): void {
+    this.#resting = false
+    this.#readOn()
+  }
+
+  #readOn(): void {
     this.#deliver()
     if (this.#mayRead()) this.#parts.ws.resume()
   }
@@ -138,7 +160,8 @@ export class WebSocketTransport implements Transport, Timed {
     this.#queue.push(textFrame(FRAMED_CLOSE))
     this.#endBy = now + END_MS
     this.#closeAt = this.#peerClosed ? now + PEER_CLOSE_MS : Infinity
-    if (!this.#peerClosed) void this.#queue.empty().then(() => this.#parts.ws.close(this.#closeCode))
+    if (this.#peerClosed) this.#queue.flush()          // its Close frame may be in the same chunk: nothing follows ours (RFC 6455 §5.5.1)
+    else void this.#queue.empty().then(() => this.#parts.ws.close(this.#closeCode))
     this.#room.wheel.look(this, Math.min(this.#endBy, this.#closeAt))
   }
 
@@ -161,14 +184,21 @@ export class WebSocketTransport implements Transport, Timed {
   #message(data: Buffer, isBinary: boolean): void {
     if (this.#deaf) return
     if (isBinary) { this.#refuse(BINARY_REFUSED, new Error('a binary message')); return }   // RFC 7395 §3.2
+    this.#heard()                                      // its pongs stand behind what is not read yet
+    this.#pace?.bytes(data.length)
     this.#inbox.push(data)
     this.#deliver()
+  }
+
+  #heard(): void {
+    this.#unanswered = 0
+    this.#heardAt = this.#room.wheel.coarseNow
   }
 
   #deliver(): void {
     if (this.#delivering || this.#sink === undefined) return
     this.#delivering = true
-    while (!this.#paused && !this.#deaf) {
+    while (this.#mayRead() && !this.#deaf) {
       const next = this.#inbox.shift()
       if (next === undefined) break
       this.#one(next, this.#sink)
@@ -184,7 +214,7 @@ export class WebSocketTransport implements Transport, Timed {
         throw new XmlFault('policy-violation', 'too many bytes before authentication')
       }
       const limits = this.#isAuthenticated ? bounds.after : bounds.before
-      if (this.#framing.deliver(message, limits, sink)) this.#closedByPeer(sink)
+      if (this.#framing.deliver(message, limits, sink, this.#pace)) this.#closedByPeer(sink)
     } catch (error) {
       if (!(error instanceof XmlFault)) throw error
       this.#deaf = true
@@ -196,7 +226,7 @@ export class WebSocketTransport implements Transport, Timed {
   }
 
   #mayRead(): boolean {
-    return !this.#paused
+    return !this.#paused && !this.#resting
   }
 
   #closedByPeer(sink: TransportSink): void {
@@ -249,6 +279,7 @@ export class WebSocketTransport implements Transport, Timed {
     this.#gone = true
     this.#deaf = true
     this.#room.wheel.forget(this)
+    this.#pace?.stop()
     this.#queue.drop()
     this.#parts.ticket.release()
     this.#sink?.gone(this.#failure)

@@ -44,6 +44,11 @@ export class Wheel {
     return this.#clock.now()
   }
 
+  /** The time of the last tick: a quarter of a second old at most, and free. */
+  get coarseNow(): number {
+    return this.#done * TICK_MS
+  }
+
   /** Looks at `item` at `at` or a little later; an earlier look that is already planned stays. */
   look(item: Timed, at: number): void {
     if (at === Infinity) return

@@ -3,6 +3,7 @@
  * nothing more is handed to the system, so that every finished write is progress that can be seen. Owns the pending bytes.
  */
 import type { Writable } from 'node:stream'
+import type { PendingQueue, PendingTotal } from './pending.js'
 import type { Flushable, TurnEnd } from './turn-end.js'
 
 /** One write carries about this much: progress on a slow line is seen in steps of this size. */
@@ -15,10 +16,12 @@ export interface QueueBounds {
   readonly pendingBytesMax: number
   /** A peer that takes nothing for this long while more than `pendingBytesMax` wait is too slow. */
   readonly slowMs: number
+  /** Of all queues of the node together. */
+  readonly total?: PendingTotal | undefined
 }
 
 /** Senders that do not wait (many of them, each with a little) may go beyond the bound, but only this many times. */
-const HARD_FACTOR = 4
+const HARD_FACTOR = 8
 
 export interface QueueOwner {
   /** Enough has been taken after `push` said no. */
@@ -28,7 +31,7 @@ export interface QueueOwner {
   now(): number
 }
 
-export class WriteQueue implements Flushable {
+export class WriteQueue implements Flushable, PendingQueue {
   readonly #turn: TurnEnd
   readonly #bounds: QueueBounds
   readonly #owner: QueueOwner
@@ -39,6 +42,7 @@ export class WriteQueue implements Flushable {
   #planned = false
   #full = false
   #progressAt = 0
+  #condemned = false
   #ending = false
   #whenEmpty: (() => void) | undefined
   readonly #written = (error?: Error | null): void => this.#onWritten(error)
@@ -53,6 +57,15 @@ export class WriteQueue implements Flushable {
     return this.#collected + this.#underWay
   }
 
+  get progressAt(): number {
+    return this.#progressAt
+  }
+
+  condemn(): void {
+    this.#condemned = true
+    this.#owner.watch(this.#owner.now())
+  }
+
   /** Writes go to `socket` from now on; nothing may be under way (STARTTLS). */
   use(socket: Writable): void {
     this.#socket = socket
@@ -61,8 +74,11 @@ export class WriteQueue implements Flushable {
   /** False: wait for `drained`. */
   push(piece: Piece): boolean {
     if (this.#ending || piece.length === 0) return !this.#full
+    const bytes = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length
+    if (this.pendingBytes === 0) this.#progressAt = this.#owner.now()
     this.#pieces.push(piece)
-    this.#collected += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length
+    this.#collected += bytes
+    this.#bounds.total?.add(this, bytes)
     if (!this.#planned) {
       this.#planned = true
       this.#turn.add(this)
@@ -96,14 +112,17 @@ export class WriteQueue implements Flushable {
 
   /** Throws everything away. */
   drop(): void {
+    const bytes = this.pendingBytes
     this.#pieces = []
-    this.#collected = 0
+    this.#collected = this.#underWay = 0
+    if (bytes > 0) this.#bounds.total?.add(this, -bytes)
     this.#ending = true
     this.#socket = undefined
   }
 
   /** When the peer will count as too slow; `Infinity` while it need not hurry. */
   slowAt(): number {
+    if (this.#condemned) return 0
     if (!this.#full) return Infinity
     if (this.pendingBytes > this.#bounds.pendingBytesMax * HARD_FACTOR) return this.#owner.now()
     return this.pendingBytes > this.#bounds.pendingBytesMax ? this.#progressAt + this.#bounds.slowMs : Infinity
@@ -139,7 +158,9 @@ export class WriteQueue implements Flushable {
   }
 
   #onWritten(error?: Error | null): void {
+    const bytes = this.#underWay
     this.#underWay = 0
+    if (bytes > 0) this.#bounds.total?.add(this, -bytes)
     if (error) return                                  // the socket's own `close` tells
     this.#progressAt = this.#owner.now()
     if (this.#collected > 0) this.flush()

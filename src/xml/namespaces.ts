@@ -26,7 +26,8 @@ export function checkStreamPrefix(prefix: string, ns: string): void {
 
 /** No element or attribute may be put into these two by a declaration (XML Names §3). */
 export function checkDefault(ns: string): void {
-  if (ns === NS_XML || ns === NS_XMLNS) throw malformed('a reserved namespace made the default')
+  const name = ns.trim()
+  if (name === NS_XML || name === NS_XMLNS) throw malformed('a reserved namespace made the default')
 }
 
 interface Binding {
@@ -78,12 +79,13 @@ export class Prefixes {
     if (others > 0) this.#checkUnique(d, tag)
   }
 
-  /** XML Names §3 on reserved prefixes, §2.2 on empty names. */
+  /** XML Names §3 on reserved prefixes, §2.2 on empty names. Blanks make no other name: to some receivers' parsers they do not count. */
   #declare(prefix: string, ns: string): void {
+    const name = ns.trim()
     if (prefix === 'xmlns') throw malformed('a declaration of the prefix xmlns')
-    if ((prefix === 'xml') !== (ns === NS_XML)) throw malformed('a declaration that touches the prefix xml or its namespace')
-    if (ns === NS_XMLNS) throw malformed('a declaration of the namespace of declarations')
-    if (ns === '') throw malformed('a prefix declared to mean nothing')
+    if ((prefix === 'xml') !== (name === NS_XML)) throw malformed('a declaration that touches the prefix xml or its namespace')
+    if (name === NS_XMLNS) throw malformed('a declaration of the namespace of declarations')
+    if (name === '') throw malformed('a prefix declared to mean nothing')
     if (prefix === 'xml') return
     this.#last = { prefix, ns, outer: this.#last }
     this.#size++
@@ -95,7 +97,7 @@ export class Prefixes {
     for (let k = 0; k < tag.count; k++) {
       const place = tag.places[k] as Place
       if (place.colon === 0 || isDeclaration(d, place)) continue
-      const ns = this.resolve(nameText(d, place.from, place.colon))
+      const ns = this.resolve(nameText(d, place.from, place.colon)).trim()   // to some receivers' parsers blanks make no other name
       const local = nameText(d, place.colon + 1, place.to)
       for (let s = 0; s < seen.length; s += 2) {
         if (seen[s] === local && seen[s + 1] === ns) throw malformed('an attribute given twice under two prefixes')   // X45

@@ -163,12 +163,14 @@ export class Scanner {
   #special(d: Buffer, at: number, end: number): number {
     const byte = d[at] as number
     if (byte >= 0x80) {
-      if (byte === C2 && (d[at + 1] as number) < 0xa0) this.boring = false
-      return at + sequence(d, at, end)
+      const length = sequence(d, at, end)
+      if (length === 2 && byte === C2 && (d[at + 1] as number) < 0xa0) this.boring = false
+      return at + length
     }
     if (byte === AMP) {
-      if (isNumeric(d, at)) this.boring = false
-      return skipReference(d, at, end)
+      const next = skipReference(d, at, end)
+      if (next !== at && isNumeric(d, at)) this.boring = false   // what stands behind `end` is not ours to read
+      return next
     }
     if (byte === CLOSE_BRACKET) return this.#bracket(d, at, end)
     if (byte !== CR && byte !== DEL) throw malformed('a control character')   // XML 1.0 §2.2

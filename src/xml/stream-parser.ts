@@ -15,6 +15,8 @@ import type { RawElement, StreamHeader, XmlLimits } from './raw.js'
 export interface ParserSink {
   header(header: StreamHeader): boolean
   element(element: RawElement): boolean
+  /** White space between elements. */
+  blank?(): void
   /** The closing tag of the stream. */
   end(): void
   /** The parser is dead after this. */
@@ -190,7 +192,7 @@ export class StreamParser {
 
   /** Between elements: white space (RFC 6120 §4.6.1), an element, or the end of the stream. */
   #between(): boolean {
-    this.#skipBlank()
+    if (this.#skipBlank()) this.#sink.blank?.()
     const { data, from, end, size } = this.#held
     if (size === 0) return false
     if (data[from] !== LT) refuseText(data, from, 'bad-format')   // RFC 6120 §4.9.3.1, S24
@@ -254,10 +256,12 @@ export class StreamParser {
     return true
   }
 
-  /** White space is passed over in constant memory. */
-  #skipBlank(): void {
+  /** White space is passed over in constant memory. True if there was some. */
+  #skipBlank(): boolean {
     const held = this.#held
-    held.from = skipBlank(held.data, held.from, held.end)
+    const { from } = held
+    held.from = skipBlank(held.data, from, held.end)
+    return held.from > from
   }
 }
 

@@ -22,10 +22,11 @@ export const STREAM_CONDITIONS = [
 ] as const
 export type StreamCondition = (typeof STREAM_CONDITIONS)[number]
 
-/** An application-specific condition beside the defined one: element name and namespace, nothing inside. */
+/** An application-specific condition beside the defined one: an element with nothing inside. */
 export interface ApplicationCondition {
   readonly name: string
   readonly ns: string
+  readonly attrs?: Readonly<Record<string, string>>
 }
 
 export class StanzaError extends Error {

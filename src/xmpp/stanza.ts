@@ -24,10 +24,12 @@ export interface StanzaHead {
 /** What is between the root tags. */
 interface Content {
   readonly children: readonly ChildName[]
-  readonly inside: Buffer
+  inside: Buffer
   trees: readonly Element[] | undefined
 }
 
+/** A buffer may be this many times larger than what is kept of it. */
+const WASTE_MAX = 2
 const NOTHING: Content = { children: [], inside: Buffer.alloc(0), trees: [] }
 export const NS_CLIENT = 'jabber:client'
 
@@ -124,6 +126,17 @@ export class Stanza implements StanzaHead {
   /** The end tag, '' when `open()` was complete. */
   get close(): string {
     return this.inside.length === 0 ? '' : `</${this.kind}>`
+  }
+
+  /** For whoever keeps it for long: lets go of trees, and of a larger buffer that the bytes are a part of. */
+  pack(): void {
+    const content = this.#content
+    const { inside } = content
+    if (inside.length === 0) return
+    content.trees = undefined
+    if (inside.buffer.byteLength <= inside.length * WASTE_MAX) return
+    content.inside = Buffer.allocUnsafeSlow(inside.length)
+    inside.copy(content.inside)
   }
 
   /** The whole stanza as text that stands alone, for storing. */

@@ -15,7 +15,7 @@ async function starling(line: string, fail?: unknown) {
     if (fail !== undefined) throw fail
     return 0
   }
-  const names = ['run', 'demo', 'user', 'clusterNodes', 'clusterTest', 'clusterFence']
+  const names = ['run', 'demo', 'check', 'reload', 'user', 'clusterNodes', 'clusterTest', 'clusterFence']
   const actions = Object.fromEntries(names.map((name) => [name, action(name)])) as unknown as Actions
   const code = await runCli(line === '' ? [] : line.split(' '), '1.2.3', actions, {
     out: (text) => void (texts.out += text), err: (text) => void (texts.err += text)
@@ -39,6 +39,8 @@ describe('commands', () => {
     ['user --property-file=f list', undefined],
     ['user delete --property-file=f romeo@a', ['user', 'delete', ['romeo@a'], ['--property-file=f']]],
     ['user list', ['user', 'list', [], []]],
+    ['check --property-file f --virt-hosts=a', ['check', ['--property-file=f', '--virt-hosts=a']]],
+    ['reload', ['reload', []]],
     ['cluster nodes --json --property-file=f', ['clusterNodes', true, ['--property-file=f']]],
     ['cluster test a.org --property-file=f', ['clusterTest', 'a.org', ['--property-file=f']]],
     ['cluster fence node1 7 --property-file=f', ['clusterFence', 'node1', 7, ['--property-file=f']]]

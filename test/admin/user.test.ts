@@ -24,6 +24,7 @@ class Fake {
         return made
       },
       setKeys: async ({ jid }, keys) => void this.known.set(jid.toString(), { ...(this.known.get(jid.toString()) as AccountRecord), keys }),
+      addKeys: async () => undefined,
       count: async () => this.known.size,
       remove: async (jid: Jid) => this.known.delete(jid.toString()),
       list: async (domain, limit, after) => [...this.known.values()].map(({ jid }) => jid)

@@ -3,9 +3,33 @@ declare module '@xmpp/client' {
   import type { EventEmitter } from 'node:events'
   import type { Element } from 'ltx'
 
+  export interface FastToken {
+    readonly mechanism: string
+    readonly token: string
+    readonly expiry: string
+  }
+
+  interface Credentials {
+    readonly username: string
+    readonly password?: string
+    readonly token?: FastToken | undefined
+  }
+
+  /** Called with what to log in by, once the server has said what it offers. */
+  type OnAuthenticate = (
+    authenticate: (credentials: Credentials, mechanism: string, userAgent: Element) => Promise<void>,
+    mechanisms: readonly string[],
+    fast: { fetch(): Promise<FastToken | undefined> } | null
+  ) => Promise<void>
+
   interface XmppClient extends EventEmitter {
     readonly iqCaller: { get(payload: Element, to?: string): Promise<Element | undefined> }
     readonly reconnect: { stop(): void }
+    readonly fast: {
+      saveToken: (token: FastToken) => Promise<void>
+      fetchToken: () => Promise<FastToken | undefined>
+      deleteToken: () => Promise<void>
+    }
     start(): Promise<{ toString(): string }>
     stop(): Promise<void>
     send(stanza: Element): Promise<void>
@@ -15,7 +39,9 @@ declare module '@xmpp/client' {
     readonly service: string
     readonly domain: string
     readonly username: string
-    readonly password: string
+    readonly password?: string
+    readonly credentials?: OnAuthenticate
+    readonly userAgent?: Element
     /** Milliseconds for each step of a login. */
     readonly timeout: number
   }

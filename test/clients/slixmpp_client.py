@@ -22,7 +22,8 @@ class Actor(slixmpp.ClientXMPP):
         self.ca_certs = certificate
         self.started = asyncio.get_running_loop().create_future()
         self.add_event_handler('session_start', self.on_start)
-        self.add_event_handler('failed_auth', lambda _: self.fail('failed_auth'))
+        # It tries the mechanisms one after the other: only when none is left it has failed.
+        self.add_event_handler('failed_all_auth', lambda _: self.fail('failed_all_auth'))
         self.add_event_handler('connection_failed', lambda why: self.fail(f'connection_failed: {why}'))
         self.add_event_handler('presence', self.on_presence)
         self.add_event_handler('message', self.on_message)

@@ -102,7 +102,7 @@ export function envelope(index: number, to: string, more: Partial<Envelope> = {}
   const head = { kind: 'message', to: address, from, id: `m${index}`, type: 'chat', lang: 'en' } as const
   const inside = Buffer.from(`<body>${index}</body>`)
   return {
-    key: { osid: SESSION, index, k: 0 }, hlc: { ms: 5, count: 1 }, view: 3, state: false, readdress: false,
+    key: { osid: SESSION, index, k: 0 }, hlc: { ms: 5, count: 1 }, view: 3, state: false, readdress: false, again: false,
     addressees: [{ ask: index, address, audience: '', except: undefined, prev: index - 1, row: 0 }],
     stanza: Stanza.ofBytes(head, [{ name: 'body', ns: 'jabber:client' }], inside),
     ...more

@@ -32,6 +32,10 @@ describe('B.12 Configuration', () => {
     ])
   })
 
+  test('C02: control characters of a key are shown by number', () => {
+    expect(faultsOf('\u001b[31mnonsense\u0007/x=1')).toEqual(['config: f:1: \\u001b[31mnonsense\\u0007/x=1: unknown line'])
+  })
+
   test('C02: a value that its type letter does not allow', () => {
     expect(faultsOf('c2s/connections/tls/required[B]=perhaps')).toEqual(
       ['config: f:1: c2s/connections/tls/required[B]=perhaps: [B] asks for true or false'])

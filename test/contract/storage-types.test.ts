@@ -60,6 +60,23 @@ describe.each(KINDS)('types on %s', (kind) => {
     expect(await open.values.once('Secret', () => 'another')).toBe('another')
   })
 
+  test('a value of a span of time is drawn once and forgotten after it, not before by a clock that is behind', async () => {
+    const drawn = await Promise.all(['a', 'b', 'c'].map((value) => open.values.forSpan('key', 9, () => value)))
+    expect(new Set(drawn).size).toBe(1)
+    expect(await open.values.forSpan('key', 10, () => 'next')).toBe('next')
+    expect(await open.values.forSpan('key', 9, () => 'again')).toBe('again')
+    expect(await open.values.forSpan('key', 10, () => 'later')).toBe('next')
+    expect(await open.values.forSpan('key', 9, () => 'third')).toBe('third')
+    expect(await open.values.forSpan('keys', 1, () => 'other')).toBe('other')
+    expect(await open.values.forSpan('key', 11, () => 'last')).toBe('last')
+    expect(await open.values.forSpan('keys', 1, () => 'lost')).toBe('other')
+  })
+
+  test('the database says what its clock says, and how its schema stands', async () => {
+    expect(Math.abs(await open.wall() - Date.now())).toBeLessThan(60_000)
+    expect(await open.schema()).toBe('same')
+  })
+
   test('large numbers are numbers', async () => {
     const owner = await account(open.store, 'numbers')
     await open.store.offline.add(owner, 'a:1:0', 'x', BIG, PLENTY)

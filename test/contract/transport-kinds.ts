@@ -51,11 +51,12 @@ export interface Kind {
 
 export function limitsFor(room: TestRoom): AddressLimits {
   const settings = Object.fromEntries(Object.entries(addressLimitOptions).map(([key, option]) => [key, option.initial]))
-  return new AddressLimits(settings as never, Networks.of(['127.0.0.0/8']), room.wheel)
+  return new AddressLimits(settings as never, Networks.of(room.exempt), room.wheel)
 }
 
 export function doorRoom(room: TestRoom) {
-  return { wheel: room.wheel, log: room.log, refused: { add() {} }, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]) }
+  const { strain, wheel, log } = room
+  return { strain, wheel, log, refused: { add() {} }, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]) }
 }
 
 export const plainDoor: Door = {

@@ -22,7 +22,7 @@ let stage: Stage
 let store: OpenStore
 let hosts = 10
 const tally = new Tally('the cluster port')
-const row = (name: string, run: () => Promise<void>): void => tally.test(name, 'cluster', run, 30_000)
+const row = (name: string, run: () => Promise<void>): void => tally.test(name, 'link', run, 30_000)
 const port = (): number => stage.node.ports.cluster
 
 beforeAll(async () => {
@@ -52,7 +52,7 @@ async function stranger(play: (one: Stranger) => Promise<RawLink | void>, more: 
 }
 
 const refusals = (address: string): readonly LogLine[] =>
-  stage.node.events('cluster.link.refused').filter((line) => String(line['address']).includes(address))
+  stage.node.events('cluster.link.refused').filter((line) => String(line['ip']).includes(address))
 
 /** One warning with that reason, from that address. */
 async function warned(address: string, reason: string | undefined): Promise<LogLine> {
@@ -292,6 +292,7 @@ describe('frames that may not be', () => {
     const { answers } = decodeAnswer((await frameOf(link, FRAME.ANSWER)).body)
     expect(answers.map(({ verdict }) => verdict)).toMatchObject([{ kind: 'reject', why: 'error', type: 'modify',
       condition: 'bad-request' }])
+    await eventually(() => stage.node.events('cluster.route.unreadable').length > 0, () => 'no line')
     expect(stage.node.events('cluster.route.unreadable')).toMatchObject([{ level: 'error', node: one.spec.name }])
     await quiet()
     return link

@@ -216,6 +216,43 @@ describe('two nodes', () => {
     await alice.close()
   })
 
+  play('Q38 who is blocked: requests and messages come back, presence and answers are dropped (XEP-0191 §3.3)', async () => {
+    const alice = await login('alice', 'blocked')
+    const carol = await login('carol', 'sofa')
+    await carol.iq('set', '', "<block xmlns='urn:xmpp:blocking'><item jid='alice@im.test'/></block>")
+    carol.inbox.splice(0)
+    const errorOf = async (): Promise<unknown> => {
+      const error = await alice.next((e) => e.attrs['type'] === 'error')
+      return [error.attrs['from'], error.getChild('error')?.attrs['type'], error.getChild('error')?.getChildElements()[0]?.name]
+    }
+    for (const stanza of [`<iq type='get' id='q' to='${carol.jid}'><query xmlns='urn:x'/></iq>`,
+      `<iq type='set' id='q' to='carol@im.test'><query xmlns='urn:x'/></iq>`, `<message to='${carol.jid}'><body>x</body></message>`,
+      `<message to='carol@im.test' type='chat'><body>x</body></message>`]) {
+      alice.write(stanza)
+      expect(await errorOf()).toEqual([stanza.includes('sofa') ? carol.jid : 'carol@im.test', 'cancel', 'service-unavailable'])
+    }
+    for (const stanza of [`<presence to='${carol.jid}'/>`, "<presence to='carol@im.test' type='subscribe'/>",
+      `<iq type='result' id='q' to='${carol.jid}'/>`, `<presence to='carol@im.test' type='probe'/>`,
+      `<iq type='error' id='q' to='${carol.jid}'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`]) {
+      alice.write(stanza)
+    }
+    await alice.ping()
+    await carol.ping()
+    expect(carol.inbox.filter((e) => String(e.attrs['from']).startsWith('alice')).map(String)).toEqual([])
+    await carol.iq('set', '', "<unblock xmlns='urn:xmpp:blocking'/>")
+    alice.write("<presence to='carol@im.test' type='unsubscribe'/>")
+    await Promise.all([alice.close(), carol.close()])
+  })
+
+  play('T18 a delay in the name of our domain is not believed: what is delivered is stamped by nobody but us (XEP-0203 §5)', async () => {
+    const alice = await login('alice', 'late')
+    alice.write(`<message to='${stage.bob.jid}' type='chat'><body>forged</body>`
+      + "<delay xmlns='urn:xmpp:delay' from='im.test' stamp='2002-09-10T23:08:25Z'/></message>")
+    const heard = await stage.bob.message('forged')
+    expect(heard.getChildElements().filter((e) => e.name === 'delay' && e.attrs['from'] === 'im.test').map(String)).toEqual([])
+    await alice.close()
+  })
+
   for (const [id, resource, shown] of [
     ['J04', 'a'.repeat(1_023), /^a{1023}$/], ['J04', 'a'.repeat(1_024), /^.{4,100}$/], ['J04', '', /^.{4,100}$/],
     ['J16', '\u{1f600}', /^\u{1f600}$/u], ['J16', 'a\u0085b', /^[\x20-\x7e]{4,100}$/], ['J16', 'a\u3000b', /^a b$/],
@@ -248,6 +285,40 @@ describe('two nodes', () => {
       await there.close()
     })
   }
+})
+
+describe('a node whose lists are short', () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await Stage.set({
+      nodes: 1, accounts: ['alice'], lines: ['sess-man/plugins-conf/jabber\\:iq\\:roster/items-max=3',
+        'sess-man/plugins-conf/urn\\:xmpp\\:blocking/items-max=3']
+    })
+  }, 60_000)
+  afterAll(() => stage.clear())
+  const answer = async (client: TestClient, payload: string): Promise<unknown> => {
+    const heard = await client.iq('set', '', payload)
+    const error = heard.getChild('error')
+    return heard.attrs['type'] === 'result' ? 'result' : [error?.attrs['type'], error?.getChildElements()[0]?.name]
+  }
+  const FULL = ['wait', 'resource-constraint']
+
+  tally.test('Q12 a roster is full: one more is refused, those that are in it may change (ours)', 'tcp', async () => {
+    const alice = await stage.cluster.login(0, 'alice', { domain: DOMAIN })
+    const item = (n: number, name = ''): string => `<query xmlns='jabber:iq:roster'><item jid='c${n}@im.test' name='${name}'/></query>`
+    for (const n of [1, 2, 3]) expect(await answer(alice, item(n))).toBe('result')
+    expect([await answer(alice, item(4)), await answer(alice, item(3, 'changed'))]).toEqual([FULL, 'result'])
+    await alice.close()
+  })
+
+  tally.test('Q34 a block list is full: more are refused, all of them (ours)', 'tcp', async () => {
+    const alice = await stage.cluster.login(0, 'alice', { domain: DOMAIN })
+    const block = (...names: readonly string[]): string =>
+      `<block xmlns='urn:xmpp:blocking'>${names.map((name) => `<item jid='${name}@im.test'/>`).join('')}</block>`
+    expect([await answer(alice, block('a', 'b', 'c', 'd')), await answer(alice, block('a', 'b')), await answer(alice, block('c', 'd')),
+      await answer(alice, block('c'))]).toEqual([FULL, 'result', FULL, 'result'])
+    await alice.close()
+  })
 })
 
 describe('a node with short times and limits for everybody', () => {
@@ -305,7 +376,7 @@ describe('a node with short times and limits for everybody', () => {
   })
 
   for (const door of ['c2s', 'c2sTls', 'http', 'https', 'admin', 'cluster'] as const) {
-    tally.test(`garbage on the port ${door}: closed, and nothing of it kept`, door, async () => {
+    tally.test(`garbage on the port ${door}: closed, and nothing of it kept`, door === 'cluster' ? 'link' : 'tcp', async () => {
       const lines = stage.mark()
       const socket = await connected(door === 'https' ? proxied : stage.node.ports[door])
       const over = new Promise((done) => { socket.on('close', done) })

@@ -7,7 +7,7 @@ import { expect } from '@jest/globals'
 import type { LogLine } from '../support/node-process.js'
 import type { Bytes, Case, Expect, Form, Row } from './corpus/row.js'
 import { PATIENCE_MS } from './inbox.js'
-import { ask, framed, type Hostile, type Stage } from './stage.js'
+import { ask, bindAndShow, framed, NS_SM, type Hostile, type Stage } from './stage.js'
 
 /** Namespaces of the conditions. */
 const STREAM_ERRORS = 'urn:ietf:params:xml:ns:xmpp-streams'
@@ -19,7 +19,7 @@ export async function play(stage: Stage, row: Row, one: Case, form: Form): Promi
   const lines = stage.mark()
   const hostile = await stage.reach(form, row.state)
   try {
-    await judged({ stage, hostile, lines }, one, form)
+    await judged({ stage, hostile, lines, row }, one, form)
   } finally {
     hostile.wire.cut()
   }
@@ -30,21 +30,50 @@ interface Scene {
   readonly stage: Stage
   readonly hostile: Hostile
   readonly lines: () => readonly LogLine[]
+  readonly row: Row
 }
 
-async function judged({ stage, hostile, lines }: Scene, one: Case, form: Form): Promise<void> {
+/** A stanza of the scene: taken, and what comes of it forgotten. */
+async function prepare(text: string, { stage, hostile }: Pick<Scene, 'stage' | 'hostile'>): Promise<void> {
   const { wire } = hostile
+  wire.send(bytesOf(text, { stage, hostile }))
+  // An answer of its own may come after that to a later ping, which asks no database.
+  if (text.startsWith('<iq')) {
+    const answer = await wire.inbox.next((e) => e.is('iq') && e.attrs['id'] === 'x', 'an answer')
+    expect(answer.attrs['type']).toBe('result')
+  }
+  await roundTrip(wire)
+  expect(wire.inbox.elements.splice(0).filter((e) => e.attrs['type'] === 'error').map(String)).toEqual([])
+}
+
+/** What was heard since `from` is what the row's other cases on this transport have heard, but for addresses and random ids. */
+function alike(stage: Stage, { id }: Row, { wire: { form, inbox } }: Hostile, from: number): void {
+  const text = inbox.text.slice(from).replace(/<body [^>]*\/>| (?:to|from|id)=(["'])[^"']*\1/g, '')
+  const key = `${id} ${form}`
+  expect(text).toBe(stage.heard.get(key) ?? text)
+  stage.heard.set(key, text)
+}
+
+async function judged({ stage, hostile, lines, row }: Scene, one: Case, form: Form): Promise<void> {
+  const { wire } = hostile
+  for (const text of one.before ?? []) await prepare(text, { stage, hostile })
+  const heard = wire.inbox.text.length
   const bytes = bytesOf(one.send, { stage, hostile })
   if (one.cut === 'byte') await wire.drip(bytes)
   else wire.send(bytes)
   const wanted = one.on?.[form] ?? one.expect
+  if (one.also !== undefined) expect(await failureOfSm(hostile)).toEqual([[one.also, STANZA_ERRORS]])
   await replied(wanted, hostile)
+  if (one.alike === true) alike(stage, row, hostile, heard)
   await stage.others()
   await nothingElseDelivered(stage, wanted)
+  for (const text of one.after ?? []) await prepare(text, { stage, hostile })
   if (wire.inbox.ending === undefined) {
     wire.close()
     await wire.inbox.over()
   }
+  // Not one reply more, also of those that other nodes had to be asked for.
+  expect(wire.inbox.elements.filter((e) => e.attrs['type'] === 'error').map(String)).toEqual([])
   await logged({ wanted, hostile, lines, also: one.alsoLogged ?? [] })
 }
 
@@ -64,6 +93,7 @@ export async function replied(wanted: Expect, hostile: Hostile): Promise<void> {
     case 'SE': return streamError(wanted, hostile)
     case 'XE': return stanzaError(wanted, hostile)
     case 'SF': return saslFailure(wanted.condition, hostile)
+    case 'FAILED': return notManaged(wanted.condition, hostile)
     case 'drop': return silent(hostile)
     case 'pass': return passed(wanted.answer, hostile)
     case 'close': return closed(wanted, hostile)
@@ -88,7 +118,8 @@ async function streamError(wanted: Wanted<'SE'>, { wire: { form, inbox } }: Host
 /** Exactly one error, and the stream goes on: what came before a later answer is all there is. */
 async function stanzaError(wanted: Wanted<'XE'>, { wire, jid }: Hostile): Promise<void> {
   const error = await wire.inbox.next((e) => e.attrs['type'] === 'error', 'an error')
-  await roundTrip(wire)
+  if (jid === '') await farewell(wire)
+  else await roundTrip(wire)
   expect(wire.inbox.elements.map(String)).toEqual([])
   const child = error.getChild('error')
   expect({ type: child?.attrs['type'] as unknown, conditions: child?.getChildElements().filter((e) => e.getNS() === STANZA_ERRORS
@@ -98,6 +129,7 @@ async function stanzaError(wanted: Wanted<'XE'>, { wire, jid }: Hostile): Promis
   if (error.attrs['to'] !== undefined) expect(error.attrs['to']).toBe(jid)
   if (wanted.from !== undefined) expect(error.attrs['from']).toBe(wanted.from)
   if (wanted.application !== undefined) expect(child?.getChildElements().map((e) => e.name)).toContain(wanted.application)
+  if (wanted.hides !== undefined) expect(error.toString()).not.toContain(wanted.hides)
 }
 
 async function saslFailure(condition: string, { wire: { inbox } }: Hostile): Promise<void> {
@@ -105,6 +137,20 @@ async function saslFailure(condition: string, { wire: { inbox } }: Hostile): Pro
   inbox.elements.splice(0, inbox.elements.findLastIndex((e) => e.getName() === 'features') + 1)
   expect(failure.getChildElements().filter((e) => e.name !== 'text').map((e) => e.name)).toEqual([condition])
   expect({ elements: inbox.elements.map(String), ending: inbox.ending }).toEqual({ elements: [], ending: undefined })
+}
+
+async function failureOfSm({ wire: { inbox } }: Hostile): Promise<unknown> {
+  const failed = await inbox.next((e) => e.is('failed', NS_SM), 'a failure')
+  return failed.getChildElements().map((e) => [e.name, e.getNS()])
+}
+
+/** XEP-0198 §6: recoverable; whoever has not bound yet may. */
+async function notManaged(condition: string, hostile: Hostile): Promise<void> {
+  const { wire, jid } = hostile
+  expect(await failureOfSm(hostile)).toEqual([[condition, STANZA_ERRORS]])
+  expect(wire.inbox.elements.map(String)).toEqual([])
+  if (jid.includes('/')) return silent(hostile)
+  if (jid !== '') await bindAndShow(wire, 'after')
 }
 
 async function silent({ wire }: Hostile): Promise<void> {
@@ -130,6 +176,13 @@ async function closed(wanted: Wanted<'close'>, { wire: { inbox } }: Hostile): Pr
 /** Silence is proved by an answer that comes after it. */
 async function roundTrip(wire: Hostile['wire']): Promise<void> {
   expect((await ask(wire, 'get', `<ping xmlns='urn:xmpp:ping'/>`)).attrs['type']).toBe('result')
+}
+
+/** Before login a good end is the answer that comes after silence. */
+async function farewell(wire: Hostile['wire']): Promise<void> {
+  wire.close()
+  await wire.inbox.over()
+  expect(wire.inbox.errors.map(String)).toEqual([])
 }
 
 async function nothingElseDelivered(stage: Stage, wanted: Expect): Promise<void> {

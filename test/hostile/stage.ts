@@ -7,21 +7,29 @@ import { createServer, type Server } from 'node:net'
 import type { Element } from 'ltx'
 import { freshDatabase } from '../databases.js'
 import { TestClient } from '../support/client.js'
-import { Cluster } from '../support/cluster.js'
+import { Cluster, type StrategyName } from '../support/cluster.js'
+import type { TestDatabase } from '../support/database.js'
 import type { LogLine, NodeProcess } from '../support/node-process.js'
 import { freePorts } from '../../src/admin/free-ports.js'
 import type { Form, State } from './corpus/row.js'
 import { NS_SASL } from './inbox.js'
+import { PINGS } from './pings.js'
 import { openWire, type Wire } from './wire.js'
 
 export const DOMAIN = 'im.test'
 export const OTHER_DOMAIN = 'two.test'
+export const NS_SM = 'urn:xmpp:sm:3'
 export const PASSWORD = 'secret'
+/** Ten times what is promised: two cores may run other tests at the same time. What was measured is printed. */
+const PING_MS_MAX = 2_000
 
 export interface StageSpec {
   readonly lines?: readonly string[]
   readonly accounts?: readonly string[]
   readonly nodes?: number
+  readonly env?: NodeJS.ProcessEnv
+  readonly database?: TestDatabase
+  readonly strategy?: StrategyName
 }
 
 /** A hostile connection in the state that its row begins in. */
@@ -33,6 +41,8 @@ export interface Hostile {
 
 export class Stage {
   readonly canaries: TestClient[] = []
+  /** Answers that must be alike, by row and transport. */
+  readonly heard = new Map<string, string>()
   #traps = 0
   #resources = 0
   #markers = 0
@@ -40,9 +50,10 @@ export class Stage {
 
   private constructor(readonly cluster: Cluster, readonly bob: TestClient, readonly trap: { server: Server, port: number }) {}
 
-  static async set({ lines = [], accounts = ['alice'], nodes = 2 }: StageSpec = {}): Promise<Stage> {
+  static async set({ lines = [], accounts = ['alice'], nodes = 2, env = {}, database, strategy = 'broadcast' }: StageSpec = {}):
+  Promise<Stage> {
     const cluster = await Cluster.of({
-      nodes, database: await freshDatabase('sqlite'), accounts: [], start: false,
+      nodes, database: database ?? await freshDatabase('sqlite'), accounts: [], start: false, env, strategy,
       lines: [`--virt-hosts=${DOMAIN},${OTHER_DOMAIN}:tls-required`, '--sasl-failure-delay=0', ...lines]
     })
     for (const name of ['canary', 'bob', ...accounts]) await cluster.accounts.add(name, DOMAIN, PASSWORD)
@@ -51,6 +62,8 @@ export class Stage {
     const bob = await cluster.login(last, 'bob', { domain: DOMAIN, resource: 'home' })
     const stage = new Stage(cluster, bob, await trapOf())
     for (let n = 0; n < nodes; n++) stage.canaries.push(await cluster.login(n, 'canary', { domain: DOMAIN, resource: `c${n}` }))
+    // Else a ping after a message waits for the acknowledgement of that.
+    for (const canary of stage.canaries) canary.socket.setNoDelay(true)
     bob.socket.on('data', (chunk: Buffer) => { stage.#rawOfBob += chunk.toString('utf8') })
     stage.trap.server.on('connection', (socket) => {
       stage.#traps++
@@ -85,12 +98,20 @@ export class Stage {
     await authenticate(wire, user)
     await greet(wire)
     if (state === 'AUTH') return { wire, jid: `${user}@${DOMAIN}` }
-    return { wire, jid: await bindAndShow(wire, `r${++this.#resources}`) }
+    const jid = await bindAndShow(wire, `r${++this.#resources}`)
+    if (state === 'SM') await enable(wire)
+    return { wire, jid }
   }
 
-  /** Everybody else is served: both canaries' pings come back. */
+  /** Everybody else is served: the canaries' pings come back, from the node that is attacked and from the others. */
   async others(): Promise<void> {
-    await Promise.all(this.canaries.map((canary) => canary.ping()))
+    await Promise.all(this.canaries.map(async (canary, node) => {
+      const asked = performance.now()
+      await canary.ping()
+      const took = performance.now() - asked
+      PINGS.note(node, took)
+      if (took > PING_MS_MAX) throw new Error(`${canary.jid} waited ${Math.round(took)} ms for a ping`)
+    }))
   }
 
   /** The bytes of what `deliveredToBob` told last. */
@@ -133,27 +154,48 @@ const say = (wire: Wire, text: string): void => wire.send(Buffer.from(text))
 
 const salted = new Map<string, Buffer>()
 
-function saltedPassword(salt: string, iterations: number): Buffer {
-  const known = salted.get(salt) ?? pbkdf2Sync(PASSWORD, Buffer.from(salt, 'base64'), iterations, 20, 'sha1')
-  salted.set(salt, known)
+function saltedPassword(password: string, salt: string, iterations: number): Buffer {
+  const key = `${salt} ${password}`
+  const known = salted.get(key) ?? pbkdf2Sync(password, Buffer.from(salt, 'base64'), iterations, 20, 'sha1')
+  salted.set(key, known)
   return known
 }
 
 const hmac = (key: Buffer, data: string): Buffer => createHmac('sha1', key).update(data).digest()
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
-export async function authenticate(wire: Wire, user: string): Promise<void> {
-  const first = `n=${user},r=${randomBytes(12).toString('hex')}`
-  say(wire, `<auth xmlns='${NS_SASL}' mechanism='SCRAM-SHA-1'>${base64(`n,,${first}`)}</auth>`)
+/** What a client says otherwise than it should. */
+export interface ScramTwist {
+  readonly password?: string
+  /** Header of channel binding, and its data behind it in `c`. */
+  readonly gs2?: string
+  readonly binding?: Uint8Array
+  readonly mechanism?: 'SCRAM-SHA-1' | 'SCRAM-SHA-1-PLUS'
+  readonly first?: (bare: string) => string
+  /** The whole last message, from its part without proof and the proof. */
+  readonly final?: (bare: string, proof: string) => string
+}
+
+/** A login by SCRAM-SHA-1 up to its outcome; whatever comes instead is the answer too. */
+export async function scram(wire: Wire, user: string, twist: ScramTwist = {}): Promise<Element> {
+  const { gs2 = 'n,,', mechanism = 'SCRAM-SHA-1', first = (bare) => bare, final = (bare, proof) => `${bare},p=${proof}` } = twist
+  const asked = first(`n=${user},r=${randomBytes(12).toString('hex')}`)
+  say(wire, `<auth xmlns='${NS_SASL}' mechanism='${mechanism}'>${base64(`${gs2}${asked}`)}</auth>`)
   const challenge = await wire.inbox.next((e) => e.getNS() === NS_SASL, 'a challenge')
+  if (!challenge.is('challenge')) return challenge
   const text = Buffer.from(challenge.text(), 'base64').toString()
   const parts = new Map(text.split(',').map((part) => [part[0], part.slice(2)]))
-  const clientKey = hmac(saltedPassword(parts.get('s') ?? '', Number(parts.get('i'))), 'Client Key')
-  const bare = `c=biws,r=${parts.get('r')}`
-  const signature = hmac(createHash('sha1').update(clientKey).digest(), `${first},${text},${bare}`)
+  const clientKey = hmac(saltedPassword(twist.password ?? PASSWORD, parts.get('s') ?? '', Number(parts.get('i'))), 'Client Key')
+  const bare = `c=${Buffer.concat([Buffer.from(gs2), twist.binding ?? Buffer.alloc(0)]).toString('base64')},r=${parts.get('r')}`
+  const unproved = final(bare, '').replace(/,p=$/, '')
+  const signature = hmac(createHash('sha1').update(clientKey).digest(), `${asked},${text},${unproved}`)
   const proof = Buffer.from(clientKey.map((byte, i) => byte ^ (signature[i] ?? 0))).toString('base64')
-  say(wire, `<response xmlns='${NS_SASL}'>${base64(`${bare},p=${proof}`)}</response>`)
-  const answer = await wire.inbox.next((e) => e.getNS() === NS_SASL, 'success')
+  say(wire, `<response xmlns='${NS_SASL}'>${base64(final(bare, proof))}</response>`)
+  return wire.inbox.next((e) => e.getNS() === NS_SASL, 'an outcome')
+}
+
+export async function authenticate(wire: Wire, user: string): Promise<void> {
+  const answer = await scram(wire, user)
   if (!answer.is('success')) throw new Error(`login refused: ${answer.toString()}`)
 }
 
@@ -162,6 +204,11 @@ export async function ask(wire: Wire, type: 'get' | 'set', payload: string): Pro
   const id = randomBytes(4).toString('hex')
   say(wire, `<iq${framed(wire)} type='${type}' id='${id}'>${payload}</iq>`)
   return wire.inbox.next((e) => e.getName() === 'iq' && e.attrs['id'] === id, 'an answer')
+}
+
+export async function enable(wire: Wire, more = " resume='true'"): Promise<Element> {
+  say(wire, `<enable xmlns='${NS_SM}'${more}/>`)
+  return wire.inbox.next((e) => e.is('enabled', NS_SM), 'enabled')
 }
 
 export async function bindAndShow(wire: Wire, resource: string): Promise<string> {

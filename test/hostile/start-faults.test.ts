@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect } from '@jest/globals'
 import { openStore } from '../../src/storage/open.js'
 import { selfSigned } from '../../src/transport/self-signed.js'
@@ -10,6 +11,7 @@ import { freshDatabase } from '../databases.js'
 import { openAccounts } from '../support/database.js'
 import { NodeProcess } from '../support/node-process.js'
 import { silentLog } from '../support/silent-log.js'
+import { until } from '../support/until.js'
 import { Tally } from './tally.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'starling-start-'))
@@ -196,3 +198,60 @@ describe('the name', () => {
   }, 60_000)
 })
 
+describe('a node that starts all the same', () => {
+  type Check = (node: NodeProcess) => Promise<void>
+  const warned = (name: string, lines: () => Promise<readonly string[]>, check: Check): void => {
+    tally.test(name, 'start', async () => {
+      const node = await planned(await lines())
+      try {
+        await node.start()
+        await check(node)
+      } finally {
+        await node.kill()
+      }
+    }, 60_000)
+  }
+  const pair = async (name: string, mode: number, days = 10, now = Date.now()): Promise<readonly string[]> => {
+    const { certificate, key } = await selfSigned({ names: ['localhost'], now, days })
+    writeFileSync(join(dir, `${name}.key`), key, { mode })
+    return [`--tls-certificate=${file(`${name}.pem`, certificate)}`, `--tls-key=${join(dir, `${name}.key`)}`]
+  }
+
+  warned('C07 a key that others can read: a warning that names it', () => pair('open', 0o644), (node) => {
+    expect(node.events('tls.key-readable-by-others')).toMatchObject([{ level: 'warn', file: join(dir, 'open.key') }])
+    return Promise.resolve()
+  })
+
+  warned('C06 a certificate that has expired: an error, and health says so', () => pair('old', 0o600, 10, Date.now() - 20 * 86_400_000),
+    async (node) => {
+    expect(node.lines.filter((line) => String(line['event']).startsWith('tls.') && line['level'] === 'error')).toHaveLength(1)
+    const { health } = await node.admin('/cluster') as { health: { state: string } }
+    expect(health.state).toBe('degraded')
+  })
+
+  warned('C14 SIGHUP with a broken file: what was read stays, said once as an error', () => pair('kept', 0o600), async (node) => {
+    const before = await serialOf(node)
+    writeFileSync(join(dir, 'kept.pem'), 'broken', { mode: 0o600 })
+    node.signal('SIGHUP')
+    await until('it is said', () => node.events('tls.reload-refused').length > 0)
+    expect(node.events('tls.reload-refused')).toMatchObject([{ level: 'error' }])
+    expect(await serialOf(node)).toBe(before)
+  })
+
+  warned('C16 an option of Tigase that is not here: one warning that says what to use', () =>
+    Promise.resolve(['--cross-domain-policy-file=x']), (node) => {
+    const warnings = node.events('config.warning').filter((line) => JSON.stringify(line).includes('cross-domain-policy-file'))
+    expect(warnings).toMatchObject([{ level: 'warn', warning: expect.stringContaining('--http-origins') as unknown }])
+    return Promise.resolve()
+  })
+})
+
+function serialOf(node: NodeProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ host: '127.0.0.1', port: node.ports.c2sTls, servername: 'localhost', rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().serialNumber)
+      socket.destroy()
+    })
+    socket.on('error', reject)
+  })
+}

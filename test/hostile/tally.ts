@@ -1,36 +1,63 @@
-/** Counts what ran and what was right, for each transport, and prints it: nothing is skipped in silence. */
+/**
+ * Counts what ran and what was right, by row and form, and hands it to the run's table (`table.cjs`): nothing is skipped in
+ * silence. The canaries' pings are kept beside.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, test } from '@jest/globals'
 import { IDS } from './corpus/ids.js'
+import { ELSEWHERE } from './corpus/elsewhere.js'
 import { NOT_YET } from './corpus/not-yet.js'
+import { PINGS } from './pings.js'
+
+/** Where a row is played: over a transport for clients, over a link of nodes, at the start of a node, against its machine. */
+export type Ground = 'tcp' | 'starttls' | 'tls' | 'websocket' | 'bosh' | 'link' | 'start' | 'machine'
+
+interface Count {
+  right: number
+  all: number
+}
+
+/** Of this run; `global-teardown.js` removes it. */
+const tallyDirectory = (): string => join(tmpdir(), `starling-test-${process.env['STARLING_TEST_RUN']}`)
 
 export class Tally {
-  readonly #ran = new Map<string, { right: number, all: number }>()
+  /** Cases by row and ground. */
+  readonly #ran = new Map<string, Count>()
 
-  constructor(private readonly title: string) {
-    afterAll(() => { process.stdout.write(this.text()) })
+  constructor(title: string) {
+    afterAll(() => { tell(title, { ran: [...this.#ran], pings: PINGS.told() }) })
   }
 
-  /** One test that counts, under the name of its transport. */
-  test(name: string, transport: string, run: () => Promise<void>, patienceMs?: number): void {
-    const count = this.#ran.get(transport) ?? { right: 0, all: 0 }
-    this.#ran.set(transport, count)
+  /** One test that counts for the row that its name begins with. */
+  test(name: string, ground: Ground, run: () => Promise<void>, patienceMs?: number): void {
+    const key = `${/^[A-Z]\d\d(?= )/.exec(name)?.[0] ?? 'more'} ${ground}`
+    const count = this.#ran.get(key) ?? { right: 0, all: 0 }
+    this.#ran.set(key, count)
     count.all++
     test(name, async () => {
       await run()
       count.right++
     }, patienceMs)
   }
-
-  text(): string {
-    const lines = [...this.#ran].map(([transport, { right, all }]) => `  ${transport.padEnd(12)} ${right} of ${all}`)
-    return `bad input, ${this.title}:\n${lines.join('\n')}\n`
-  }
 }
 
 /** What the corpus has and this tree cannot meet yet, by reason. */
-export function notYetText(): string {
+export function tellNotYet(): void {
   const byReason = new Map<string, string[]>()
   for (const [id, reason] of NOT_YET) byReason.set(reason, [...byReason.get(reason) ?? [], id])
   const lines = [...byReason].map(([reason, ids]) => `  ${reason}: ${ids.length} (${ids.join(' ')})`)
-  return `bad input: ${IDS.length} rows, ${IDS.length - NOT_YET.size} run, ${NOT_YET.size} not yet\n${lines.join('\n')}\n`
+  const elsewhere = ELSEWHERE.map(({ id, file }) => `${id} ${file}`)
+  const played = IDS.length - NOT_YET.size - ELSEWHERE.length
+  tell('not yet', {
+    notYet: [...NOT_YET.keys()], elsewhere: ELSEWHERE.map(({ id }) => id),
+    text: [`${IDS.length} rows: ${played} played, ${ELSEWHERE.length} proved by tests of the parts, ${NOT_YET.size} not yet`,
+      `  of the parts: ${elsewhere.join(', ')}`, ...lines]
+  })
+}
+
+function tell(title: string, told: object): void {
+  mkdirSync(tallyDirectory(), { recursive: true })
+  writeFileSync(join(tallyDirectory(), `${title.replace(/\W/g, '-')}.tally`), JSON.stringify(told))
 }

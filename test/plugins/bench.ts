@@ -20,6 +20,7 @@ export { short }
 export interface BenchOptions {
   readonly domains?: readonly string[]
   readonly settings?: Services['settings']
+  readonly exempt?: boolean
 }
 
 /** `accounts`: bare JIDs that exist. */

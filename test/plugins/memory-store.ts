@@ -2,6 +2,7 @@
 import type {
   AccountRecord, AccountRef, OfflineRow, Roster, RosterChange, RosterChanges, RosterItem, Store
 } from '../../src/storage/store.js'
+import { guestOf } from '../../src/xmpp/guest.js'
 import type { Jid } from '../../src/xmpp/jid.js'
 
 interface Kept {
@@ -18,7 +19,7 @@ export class MemoryStore implements Store {
   #nextRow = 1
 
   add(jid: Jid): AccountRecord {
-    const record = { id: this.#accounts.size + 1, jid, keys: [], disabled: false, createdAt: 0 }
+    const record = { id: guestOf(jid)?.id ?? this.#accounts.size + 1, jid, keys: [], disabled: false, createdAt: 0 }
     this.#accounts.set(jid.toString(), record)
     return record
   }
@@ -27,6 +28,7 @@ export class MemoryStore implements Store {
     find: async (jid) => this.#accounts.get(jid.bare.toString()),
     create: async (jid) => (this.#accounts.has(jid.toString()) ? undefined : this.add(jid)),
     setKeys: async () => undefined,
+    addKeys: async () => undefined,
     remove: async (jid) => this.#accounts.delete(jid.toString()),
     count: async () => this.#accounts.size,
     list: async () => [...this.#accounts.values()].map((record) => record.jid)

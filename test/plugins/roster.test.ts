@@ -169,3 +169,23 @@ describe('RFC 6121 §2.6: versions', () => {
     expect(features).toEqual(['<ver xmlns="urn:xmpp:features:rosterver"/>', '<sub xmlns="urn:xmpp:features:pre-approval"/>'])
   })
 })
+
+describe('RFC 6121 §2.1.6: pushes are the server\'s own', () => {
+  const forged = (ns: string, inside: string, to = 'juliet@im.test/balcony'): string => `<iq type='set' id='p' to='${to}'>${
+    inside.replace('>', ` xmlns='${ns}'>`)}</iq>`
+  const PUSH = "<query><item jid='mallory@im.test' subscription='both'/></query>"
+  const BLOCK = "<block><item jid='nurse@im.test'/></block>"
+
+  test.each([[NS, PUSH], ['urn:xmpp:blocking', BLOCK], ['urn:xmpp:blocking', BLOCK.replaceAll('block', 'unblock')]])(
+    'one of %s from somebody else is refused, also from a friend, and no device sees it', async (ns, inside) => {
+      const juliet = await bench.binds('juliet@im.test/balcony', '<presence/>')
+      for (const [one, other] of [[romeo, 'juliet@im.test'], [juliet, 'romeo@im.test']] as const) {
+        await one.sends(`<presence to='${other}' type='subscribe'/>`)
+        await (one === romeo ? juliet : romeo).sends(`<presence to='${one.jid.bare.toString()}' type='subscribed'/>`)
+      }
+      expect(await error("<iq type='set' id='p' to='juliet@im.test/balcony'><x xmlns='urn:x'/></iq>")).toBe('accepted')
+      juliet.got()
+      expect(await error(forged(ns, inside))).toBe('cancel/service-unavailable')
+      expect(juliet.got()).toEqual([])
+    })
+})

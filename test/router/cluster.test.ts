@@ -219,7 +219,7 @@ describe('acceptance (I5)', () => {
     const address = parseJid('juliet@im.test')
     const stanza = Stanza.of({ kind: 'message', type: 'chat', id: `m${index}`, to: address, from: parseJid('romeo@im.test/x') })
     return {
-      key, hlc: { ms: 1, count: 0 }, view, stanza, state: false, readdress: false,
+      key, hlc: { ms: 1, count: 0 }, view, stanza, state: false, readdress: false, again: false,
       addressees: [{ ask, address, audience: '', except: undefined, prev: prev === 0 ? 0 : ordinal({ ...key, index: prev }), row: 0 }]
     }
   }
@@ -390,7 +390,7 @@ describe('the end of this life', () => {
     const romeo = await online(net, 'a', 'romeo@im.test/orchard')
     const seen = (): number | undefined => net.strategyFor(net.node('b')).locate(parseJid('romeo@im.test')).devices?.length
     expect(seen()).toBe(1)
-    net.node('a').rig.router.handler.ended(romeo, 'fenced')
+    net.node('a').rig.router.handler.ended(romeo, 'fenced', [])
     expect(seen()).toBe(0)
   })
 })

@@ -1,4 +1,7 @@
 /** A session without a stream: what it was given lies in its inbox. */
+import type { Mark } from '../../src/session/session.js'
+import { offLog, type OriginKey, type StableLog } from '../../src/session/stable-log.js'
+import { Entry, type Fork } from '../../src/session/unacked.js'
 import type { LocalSession } from '../../src/session/sessions.js'
 import type { Slot } from '../../src/session/slot.js'
 import type { AccountRef } from '../../src/storage/store.js'
@@ -13,6 +16,7 @@ export interface FakeFacts {
   readonly account: AccountRef
   readonly session: string
   readonly bound: Hlc
+  readonly log?: StableLog
 }
 
 export class FakeSession implements LocalSession {
@@ -22,7 +26,14 @@ export class FakeSession implements LocalSession {
   readonly bound: Hlc
   readonly secure = true
   readonly address = '127.0.0.1'
-  readonly watermarks = new Map<string, number>()
+  readonly watermarks = new Map<string, Mark>()
+  readonly detached = false
+  unacked = 0
+  /** With stream management: keeps what its client has not acknowledged. */
+  managed = false
+  #left: Entry[] = []
+  readonly #log: StableLog
+  #stable: Promise<void> | undefined
   presence: Stanza | undefined
   priority: number | undefined
   /** Why it was closed, and the condition of the error if there was one. */
@@ -32,15 +43,16 @@ export class FakeSession implements LocalSession {
   /** Numbers of the stanzas that the router has dealt with. */
   readonly dealtWith = new Set<number>()
   readonly #slots = new Map<unknown, unknown>()
-  readonly #onClose: (session: FakeSession, reason: StreamClosedReason) => void
+  readonly #onClose: (session: FakeSession, reason: StreamClosedReason, left: readonly Entry[]) => void
   #inbox: Stanza[] = []
 
-  constructor(facts: FakeFacts, onClose: (session: FakeSession, reason: StreamClosedReason) => void) {
+  constructor(facts: FakeFacts, onClose: (session: FakeSession, reason: StreamClosedReason, left: readonly Entry[]) => void) {
     this.jid = facts.jid
     this.account = facts.account
     this.session = facts.session
     this.bound = facts.bound
     this.#onClose = onClose
+    this.#log = facts.log ?? offLog
   }
 
   get<T>(slot: Slot<T>): T {
@@ -51,10 +63,26 @@ export class FakeSession implements LocalSession {
     this.#slots.set(slot, value)
   }
 
-  deliver(stanza: Stanza, to?: Jid): boolean {
+  room(): undefined {}
+
+  deliver(stanza: Stanza, to?: Jid, key?: OriginKey, fork?: Fork): true | Promise<void> {
     if (this.closed !== undefined) return true
-    this.#inbox.push(to === undefined ? stanza : stanza.with({ to }))
-    return true
+    const entry = new Entry(stanza, to, key, fork)
+    if (this.managed) this.#left.push(entry)
+    else if (fork !== undefined) fork.done = true
+    const write = (): void => void this.#inbox.push(to === undefined ? stanza : stanza.with({ to }))
+    const stable = this.#log.append(entry)
+    if (stable === true && this.#stable === undefined) {
+      write()
+      return true
+    }
+    this.#stable = Promise.all([this.#stable, stable]).then(write)
+    return this.#stable
+  }
+
+  /** The client has acknowledged everything. */
+  acknowledges(): void {
+    for (const { fork } of this.#left.splice(0)) if (fork !== undefined) fork.done = true
   }
 
   handled(index: number): void {
@@ -76,7 +104,7 @@ export class FakeSession implements LocalSession {
   close(error: { readonly condition: string } | undefined, reason: StreamClosedReason): void {
     if (this.closed !== undefined) return
     this.closed = error === undefined ? reason : `${reason} ${error.condition}`
-    this.#onClose(this, reason)
+    this.#onClose(this, reason, this.#left.splice(0))
   }
 
   gate(open: boolean): void {

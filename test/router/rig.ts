@@ -10,6 +10,7 @@ import type { Strategy } from '../../src/router/strategy.js'
 import type { Session } from '../../src/session/session.js'
 import { Sessions } from '../../src/session/sessions.js'
 import { offLog, type StableLog } from '../../src/session/stable-log.js'
+import type { Entry } from '../../src/session/unacked.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
 import { HybridClock } from '../../src/xmpp/hlc.js'
@@ -30,6 +31,8 @@ export interface RigOptions {
   readonly strategy?: Strategy
   readonly stableLog?: StableLog
   readonly clock?: HandClock
+  /** The address of all clients is of `--limits-exempt`. */
+  readonly exempt?: boolean
   readonly abroad?: NonNullable<RouterDeps['abroad']>
 }
 
@@ -51,10 +54,12 @@ export class Rig {
   readonly faults: object[] = []
   readonly hlc: HybridClock
   readonly #mesh: Mesh
+  readonly #stableLog: StableLog
   #made = 0
 
   constructor(options: RigOptions) {
     this.store = options.store ?? new MemoryStore()
+    this.#stableLog = options.stableLog ?? offLog
     this.clock = options.clock ?? new HandClock()
     this.pipeline = compile(options.plugins)
     const domains = options.domains ?? ['im.test']
@@ -68,10 +73,11 @@ export class Rig {
     this.hlc = new HybridClock(() => this.clock.wall())
     const caches = new AccountCaches({ store: this.store, invalidate: (cache, key) => this.#mesh.invalidate(cache, key) })
     const settings = options.settings ?? (() => undefined)
-    this.services = { store: this.store, clock: this.clock, log: this.#log(), server: this.#facts(domains), caches, settings }
+    const server = this.#facts(domains, options.exempt ?? false)
+    this.services = { store: this.store, clock: this.clock, log: this.#log(), server, caches, settings }
     this.router = createRouter({
       pipeline: this.pipeline, services: this.services, domains, sessions: this.sessions, mesh: this.#mesh, hlc: this.hlc,
-      strategy: options.strategy ?? aloneStrategy, stableLog: options.stableLog ?? offLog,
+      strategy: options.strategy ?? aloneStrategy, stableLog: this.#stableLog,
       ...(options.abroad !== undefined && { abroad: options.abroad })
     })
     this.router.start()
@@ -83,7 +89,8 @@ export class Rig {
     const account = await this.services.caches.findAccount(full)
     if (account === undefined) throw new Error(`no account ${jid}`)
     const id = `${this.#mesh.self.name.charCodeAt(0).toString(16)}${(++this.#made).toString(16)}`.padStart(32, '0')
-    const session = new FakeSession({ jid: full, account, session: id, bound: this.hlc.next() }, (s, reason) => this.#ended(s, reason))
+    const facts = { jid: full, account, session: id, bound: this.hlc.next(), log: this.#stableLog }
+    const session = new FakeSession(facts, (...end) => this.#ended(...end))
     this.sessions.add(session)
     await this.router.handler.bound(session)
     if (presence !== undefined) await this.sends(session, presence)
@@ -107,15 +114,15 @@ export class Rig {
     return [...this.sessions]
   }
 
-  #ended(session: FakeSession, reason: StreamClosedReason): void {
+  #ended(session: FakeSession, reason: StreamClosedReason, left: readonly Entry[]): void {
     this.sessions.remove(session)
-    this.router.handler.ended(session, reason)
+    this.router.handler.ended(session, reason, left)
   }
 
-  #facts(domains: readonly string[]): ServerFacts {
+  #facts(domains: readonly string[], exempt: boolean): ServerFacts {
     return {
       version: '0', domains, admins: [], upMs: () => this.clock.now(), disco: (of) => this.pipeline.disco[of],
-      tlsRequired: () => true, node: 'a#1', isLive: (node) => node === 'a#1',
+      tlsRequired: () => true, exempt: () => exempt, node: 'a#1', isLive: (node) => node === 'a#1',
       setPassword: async (account, password) => void this.passwords.set(account.jid.toString(), password),
       checkPassword: async (account, password) => this.passwords.get(account.jid.toString()) === password,
       createAccount: async () => undefined,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { eligible, isForDevices, messageType, whenNoAccount, whenNobodyTookIt, type StanzaFacts } from '../../src/rules/addressing.js'
+import { eligible, isForDevices, messageType, whenLeft, whenNoAccount, whenNobodyTookIt, type StanzaFacts } from '../../src/rules/addressing.js'
 
 const message = (type: string): StanzaFacts => ({ kind: 'message', type })
 const presence = (type: string): StanzaFacts => ({ kind: 'presence', type })
@@ -85,4 +85,17 @@ describe('RFC 6121 §8.5: IQs', () => {
     ])
     expect(['get', 'set', 'result', 'error'].map((type) => whenNoAccount(iq(type), ''))).toEqual(['bounce', 'bounce', 'ignore', 'ignore'])
   })
+})
+
+describe('what a device has left unacknowledged (XEP-0198 §4)', () => {
+  test.each(['', 'chat', 'normal', 'unknown'])('a message of type %j goes to all devices, then to the store, whoever it was meant for', (type) => {
+    for (const meant of ['', 'r']) {
+      expect([whenLeft({ kind: 'message', type }, 'r', meant), whenLeft({ kind: 'message', type }, '', meant)]).toEqual(['bare', 'store'])
+    }
+  })
+
+  test.each([['headline', '', 'ignore'], ['headline', 'r', 'bounce'], ['groupchat', 'r', 'bounce'], ['error', 'r', 'ignore']])(
+    'a %s for resource %j: %s, as if the device had not been there', (type, meant, fate) => {
+      expect(whenLeft({ kind: 'message', type }, 'r', meant)).toBe(fate)
+    })
 })

@@ -1,9 +1,13 @@
+import { lookup } from 'node:dns/promises'
+import { readFile } from 'node:fs/promises'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { describe, expect, test } from '@jest/globals'
-import { PasswordRefused } from '../../src/session/credentials.js'
+import { Credentials, PasswordRefused } from '../../src/session/credentials.js'
 import { HashQueue } from '../../src/session/hash-queue.js'
 import { SaslFailure } from '../../src/stream/authenticator.js'
 import { parseJid } from '../../src/xmpp/jid.js'
-import { ITERATIONS, Rig } from '../stream/rig.js'
+import { HandClock } from '../stream/hand-clock.js'
+import { ITERATIONS, MemoryAccounts, memoryLog, Rig } from '../stream/rig.js'
 
 const conditionOf = async (login: Promise<unknown>): Promise<string> =>
   login.then(() => 'success', (error: unknown) => error instanceof SaslFailure ? error.condition : String(error))
@@ -89,4 +93,75 @@ describe('the queue of hashing', () => {
     await expect(queue.run(() => Promise.reject(new Error('x')))).rejects.toThrow('x')
     await expect(queue.run(() => Promise.resolve(7))).resolves.toBe(7)
   })
+})
+
+/** Counts what is hashed. */
+class CountingQueue extends HashQueue {
+  jobs = 0
+
+  override run<T>(job: () => Promise<T>): Promise<T> | undefined {
+    this.jobs++
+    return super.run(job)
+  }
+}
+
+function node(accounts: MemoryAccounts, parts: { readonly iterations?: number; readonly queue?: HashQueue } = {}): Credentials {
+  const fixed = { clock: new HandClock(), log: memoryLog([]), secret: Buffer.alloc(32, 9), iterations: ITERATIONS }
+  return new Credentials({ accounts, ...fixed, ...parts })
+}
+
+describe('A16: nobody learns who has an account', () => {
+  test('each wrong login costs one hash: of nobody, of the disabled, with a wrong password, with one that cannot be', async () => {
+    const accounts = new MemoryAccounts()
+    const queue = new CountingQueue()
+    const credentials = node(accounts, { queue })
+    for (const name of ['alice', 'locked']) await credentials.create(parseJid(`${name}@im.test`), 'secret')
+    accounts.change(parseJid('locked@im.test'), { disabled: true })
+    for (const [name, password] of [['nosuch', 'x'], ['a b', 'x'], ['locked', 'x'], ['alice', 'x'], ['alice', '\u0007'], ['nosuch', '\u0007']] as const) {
+      queue.jobs = 0
+      expect(await conditionOf(credentials.plain(name, 'im.test', password))).toBe('not-authorized')
+      expect(queue.jobs).toBe(1)
+    }
+  })
+
+  test('every node says the same of nobody: salt and rounds, for each spelling of the name and each hash', async () => {
+    const [one, other] = [node(new MemoryAccounts()), node(new MemoryAccounts())]
+    for (const hash of one.hashes) {
+      const { keys, identity } = await one.scram('nosuch', 'im.test', hash)
+      expect(identity).toBeUndefined()
+      expect(keys.iterations).toBe(ITERATIONS)
+      expect((await other.scram('NoSuch', 'im.test', hash)).keys).toEqual(keys)
+      expect((await one.scram('nosuch', 'other.test', hash)).keys.salt).not.toEqual(keys.salt)
+    }
+  })
+
+  test('an account without keys of a hash looks like nobody, and has the same mechanisms', async () => {
+    const accounts = new MemoryAccounts()
+    const credentials = node(accounts)
+    const all = await credentials.keysFor('secret')
+    await accounts.create(parseJid('old@im.test'), all.filter(({ hash }) => hash === 'SHA-1'))
+    const seen = await credentials.scram('old', 'im.test', 'SHA-512')
+    expect(seen).toMatchObject({ identity: undefined, keys: { iterations: ITERATIONS } })
+    expect((await credentials.scram('old', 'im.test', 'SHA-1')).identity?.jid.toString()).toBe('old@im.test')
+  })
+})
+
+describe('A15: hashing as a weapon', () => {
+  test('500 logins at once: 3 hash and 100 wait, the rest hears temporary-auth-failure, and others are served meanwhile', async () => {
+    const accounts = new MemoryAccounts()
+    const credentials = node(accounts, { iterations: 10_000 })
+    await credentials.create(parseJid('alice@im.test'), 'secret')
+    const delay = monitorEventLoopDelay({ resolution: 5 })
+    delay.enable()
+    const logins = Array.from({ length: 500 }, () => conditionOf(credentials.plain('alice', 'im.test', 'secret')))
+    const startedAt = performance.now()
+    await Promise.all([readFile(import.meta.filename), lookup('localhost')])      // they share the threads
+    const othersMs = performance.now() - startedAt
+    const ends = await Promise.all(logins)
+    delay.disable()
+    expect(ends.filter((end) => end === 'temporary-auth-failure')).toHaveLength(397)
+    expect(ends.filter((end) => end === 'success')).toHaveLength(103)
+    expect(delay.max / 1e6).toBeLessThan(200)
+    expect(othersMs).toBeLessThan(500)
+  }, 30_000)
 })

@@ -9,6 +9,8 @@ interface Timer {
 
 export class HandClock implements Clock {
   #now = 1_000_000
+  /** Sets the wall clock alone: days go by and no timer runs. */
+  wallAheadMs = 0
   readonly #timers = new Set<Timer>()
 
   now(): number {
@@ -16,7 +18,7 @@ export class HandClock implements Clock {
   }
 
   wall(): number {
-    return 1_800_000_000_000 + this.#now
+    return 1_800_000_000_000 + this.#now + this.wallAheadMs
   }
 
   after(delayMs: number, task: () => void): Cancel {

@@ -2,15 +2,21 @@
 import { valuesOf } from '../config/values-of.js'
 import { Credentials } from '../../src/session/credentials.js'
 import { createClientDoor } from '../../src/session/door.js'
+import { sessionOptions, type SessionSettings } from '../../src/session/options.js'
+import { offLog, type StableLog } from '../../src/session/stable-log.js'
+import type { Entry } from '../../src/session/unacked.js'
 import { Registration } from '../../src/session/registration.js'
+import type { SlowBounds } from '../../src/session/slow-reader.js'
 import type { SessionHandler } from '../../src/session/handler.js'
 import type { Session } from '../../src/session/session.js'
 import { Sessions } from '../../src/session/sessions.js'
-import type { AccountRecord, Accounts, ScramKeys } from '../../src/storage/store.js'
+import { AccountTokens } from '../../src/session/tokens.js'
+import type { AccountRecord, AccountRef, Accounts, ScramKeys } from '../../src/storage/store.js'
 import type { StreamSettings } from '../../src/stream/options.js'
 import type { StreamClosedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
-import type { Accept } from '../../src/transport/transport.js'
+import { BINDING_TYPES, type Accept } from '../../src/transport/transport.js'
+import type { Admittance } from '../../src/transport/bounds.js'
 import { Networks } from '../../src/transport/networks.js'
 import { NewAccounts } from '../../src/transport/new-accounts.js'
 import { type AddressLimitSettings, addressLimitOptions } from '../../src/transport/options.js'
@@ -18,9 +24,11 @@ import { Wheel } from '../../src/transport/wheel.js'
 import { HybridClock } from '../../src/xmpp/hlc.js'
 import { type Jid, JidCache, parseJid } from '../../src/xmpp/jid.js'
 import type { Stanza } from '../../src/xmpp/stanza.js'
+import { MemoryTokenRows } from '../support/memory-tokens.js'
 import { HandClock } from './hand-clock.js'
 import { Wire, type WireOptions } from './wire.js'
 
+export const DAY_MS = 86_400_000
 export const ITERATIONS = 64                             // tests want no security
 
 export interface Line {
@@ -37,6 +45,18 @@ export function memoryLog(lines: Line[], bound: object = {}): Log {
     error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug'), trace: write('trace'),
     child: (fields) => memoryLog(lines, { ...bound, ...fields }),
     isLevelEnabled: () => false
+  }
+}
+
+export class Counted {
+  readonly counts: Record<string, number> = {}
+
+  add(label: string): void {
+    this.counts[label] = this.get(label) + 1
+  }
+
+  get(label: string): number {
+    return this.counts[label] ?? 0
   }
 }
 
@@ -61,8 +81,17 @@ export class MemoryAccounts implements Accounts {
     return row
   }
 
-  async setKeys(account: { readonly jid: Jid }, keys: readonly ScramKeys[]): Promise<void> {
+  readonly tokens = new MemoryTokenRows()
+
+  async setKeys(account: AccountRef, keys: readonly ScramKeys[]): Promise<void> {
     this.change(account.jid, { keys })
+    await this.tokens.dropAll(account)
+  }
+
+  async addKeys(account: AccountRef, keys: ScramKeys): Promise<void> {
+    await this.weather()
+    const others = this.#rows.get(account.jid.toString())?.keys.filter(({ hash }) => hash !== keys.hash) ?? []
+    this.change(account.jid, { keys: [...others, keys] })
   }
 
   change(jid: Jid, change: Partial<AccountRecord>): void {
@@ -87,6 +116,8 @@ export class RecordingHandler implements SessionHandler {
   readonly received: { readonly session: Session; readonly stanza: Stanza; readonly index: number }[] = []
   readonly over: { readonly jid: string; readonly reason: StreamClosedReason }[] = []
   readonly bad: string[] = []
+  /** What sessions left, in the order of their ends. */
+  readonly left: (readonly Entry[])[] = []
   devices = 0
   onBound: (session: Session) => Promise<void> = () => Promise.resolve()
   onReceive: (session: Session, stanza: Stanza, index: number) => void | Promise<void> = (session, _stanza, index) =>
@@ -101,7 +132,8 @@ export class RecordingHandler implements SessionHandler {
     return this.onReceive(session, stanza, index)
   }
 
-  ended(session: Session, reason: StreamClosedReason): void {
+  ended(session: Session, reason: StreamClosedReason, left: readonly Entry[]): void {
+    this.left.push(left)
     this.over.push({ jid: session.jid.toString(), reason })
   }
 
@@ -117,11 +149,18 @@ export class RecordingHandler implements SessionHandler {
 const DOMAINS = new Set(['im.test', 'other.test'])
 
 export const SETTINGS: StreamSettings = {
-  vhostTlsRequired: true, saslPlainWithoutTls: false, authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
+  vhostTlsRequired: true, saslPlain: true, saslBindings: BINDING_TYPES, saslPlainWithoutTls: false,
+  idleSeconds: 360, authenticatedSeconds: 60, bindSeconds: 15, saslTries: 5, saslDelayMs: 200
 }
 
 export interface RigOptions {
   readonly settings?: Partial<StreamSettings>
+  readonly session?: Partial<SessionSettings>
+  readonly stableLog?: StableLog
+  readonly strain?: Admittance
+  /** What stream management counts from. */
+  readonly smStart?: number
+  readonly slow?: SlowBounds
   readonly extras?: string
   /** Domains where people may register, with the most accounts they may have. */
   readonly open?: Readonly<Record<string, number>>
@@ -134,19 +173,22 @@ export class Rig {
   readonly lines: Line[] = []
   readonly accounts = new MemoryAccounts()
   readonly handler = new RecordingHandler()
+  readonly resumes = new Counted()
   readonly sessions = new Sessions('node1')
   readonly credentials: Credentials
   readonly registration: Registration
+  readonly tokens: AccountTokens
   readonly #settings: StreamSettings
   readonly door: Accept
 
-  constructor({ settings, extras, open = {}, registration }: RigOptions = {}) {
+  constructor({ settings, session, extras, open = {}, registration, stableLog = offLog, smStart, slow, strain }: RigOptions = {}) {
     this.wheel.start()
     this.#settings = { ...SETTINGS, ...settings }
     const { clock, wheel, handler, sessions, accounts } = this
     const log = memoryLog(this.lines)
     const secret = Buffer.alloc(32, 7)
     this.credentials = new Credentials({ accounts, clock, log, secret, iterations: ITERATIONS })
+    this.tokens = this.tokensWith([secret])
     this.registration = new Registration({
       accounts, credentials: this.credentials, log,
       limits: new NewAccounts({ ...valuesOf(addressLimitOptions), ...registration }, Networks.of(['127.0.0.0/8']), clock),
@@ -157,19 +199,33 @@ export class Rig {
       deadlines: wheel,
       hlc: new HybridClock(() => clock.wall()),
       jids: new JidCache(100),
-      settings: { resourcesMax: 20, scramIterations: ITERATIONS },
-      metrics: { stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts },
-      slow: { slowBytes: 1024, slowMs: 10_000 },
+      settings: { ...valuesOf(sessionOptions), resourcesMax: 20, scramIterations: ITERATIONS, ...session },
+      stableLog, strain,
+      ...(smStart !== undefined && { smStart }),
+      metrics: {
+        resumes: this.resumes, stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts
+      },
+      slow: slow ?? { slowBytes: 1024, slowMs: 10_000 },
       streamSettings: this.#settings,
       domains: { first: 'im.test', serves: (d) => DOMAINS.has(d), tlsRequired: () => this.#settings.vhostTlsRequired },
       authenticator: this.credentials,
       registrar: this.registration,
+      loginSecret: Buffer.alloc(32, 9),
+      tokens: this.tokens,
+      limits: { beforeBytes: 8_192, afterBytes: 262_144, idleSeconds: 360 },
       extras: () => extras ?? ''
     })
   }
 
   async user(jid: string, password = 'secret'): Promise<void> {
     await this.credentials.create(parseJid(jid), password)
+  }
+
+  tokensWith(secrets: readonly Buffer[]): AccountTokens {
+    const { accounts, credentials, clock } = this
+    return new AccountTokens({
+      rows: accounts.tokens, credentials, clock, log: memoryLog(this.lines), secrets, lifetimeMs: 21 * DAY_MS, rotateMs: 7 * DAY_MS
+    })
   }
 
   connect(options: WireOptions = {}): Wire {

@@ -44,7 +44,7 @@ async function scram({ ask }: Scene, mechanism: string, user: ScramUser) {
   const gs2 = user.gs2 ?? 'n,,'
   const first = `n=${user.name},r=${user.nonce ?? 'clientnonce'}`
   const challenge = unbase64(/<challenge[^>]*>([^<]*)</.exec(await ask(auth(mechanism, base64(gs2 + first))))?.[1] ?? '')
-  const [, nonce = '', salt = '', count = ''] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(challenge) ?? []
+  const [, nonce = '', salt = '', count = ''] = /^r=([^,]+),s=([^,]+),i=(\d+),h=[A-Za-z0-9+/]+=*$/.exec(challenge) ?? []
   const unproved = `c=${base64(gs2)},r=${nonce}`
   const salted = pbkdf2Sync(user.password, Buffer.from(salt, 'base64'), Number(count), hash.bytes, hash.name)
   const clientKey = mac(salted, 'Client Key')
@@ -57,7 +57,7 @@ async function scram({ ask }: Scene, mechanism: string, user: ScramUser) {
 }
 
 describe('what is offered', () => {
-  test('over TLS: SCRAM best first, then PLAIN; nothing with channel binding (RFC 6120 §6.3.3)', async () => {
+  test('over TLS that a proxy ended: SCRAM best first, then PLAIN; nothing with channel binding (RFC 6120 §6.3.3)', async () => {
     const wire = new Rig().connect()
     wire.says(header(wire))
     expect(wire.take()).toContain("<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-512</mechanism>" +
@@ -222,11 +222,23 @@ describe('PLAIN through a stream', () => {
 })
 
 describe('failures of SASL', () => {
-  test.each(['FOO', 'plain', 'ANONYMOUS', 'EXTERNAL', 'DIGEST-MD5', 'SCRAM-SHA-1-PLUS', ''])(
-    'L01-L03: the mechanism %j: invalid-mechanism (RFC 6120 §6.5.7)', async (mechanism) => {
-      const { ask } = await scene()
-      expect(await ask(auth(mechanism, base64('x')))).toMatch(failure('invalid-mechanism'))
-    })
+  test.each([
+    'FOO', 'plain', 'ANONYMOUS', 'EXTERNAL', 'DIGEST-MD5', 'CRAM-MD5', 'X-OAUTH2', 'OAUTHBEARER', 'GSSAPI', 'LOGIN', 'NTLM',
+    'SCRAM-SHA-1-PLUS', 'SCRAM-SHA-224', 'HT-SHA-256-NONE', 'toString', ''
+  ])('L01-L03, A12: the mechanism %j: invalid-mechanism, nothing is looked up (RFC 6120 §6.5.7)', async (mechanism) => {
+    const { ask, rig } = await scene()
+    rig.accounts.asked = 0
+    expect(await ask(auth(mechanism, base64('x')))).toMatch(failure('invalid-mechanism'))
+    expect(rig.accounts.asked).toBe(0)
+  })
+
+  test('A12: PLAIN where the operator has switched it off: not offered, not there', async () => {
+    const { ask, rig } = await scene({ settings: { saslPlain: false } })
+    const wire = rig.connect()
+    wire.says(header(wire))
+    expect(wire.take()).not.toContain('PLAIN')
+    expect(await ask(plainAuth('alice'))).toMatch(failure('invalid-mechanism'))
+  })
 
   test('S17: without TLS where it is required: encryption-required each time, until L27 (RFC 6120 §6.5.4, §6.4.5)', async () => {
     const { ask } = await scene({}, { secure: false, canStartTls: true })

@@ -7,7 +7,7 @@ import { XmlFault, type RawElement, type XmlLimits } from '../../src/xml/raw.js'
 import { StreamParser } from '../../src/xml/stream-parser.js'
 import { framedOpen, streamOpen } from '../../src/transport/stream-tags.js'
 import type {
-  OpenReply, PeerFacts, Transport, TransportKind, TransportSink, WriteForm
+  OpenReply, PeerFacts, TlsFacts, Transport, TransportKind, TransportSink, WriteForm
 } from '../../src/transport/transport.js'
 
 const LIMITS: XmlLimits = { stanzaBytes: 262_144, elements: 5_000, depth: 64, attributes: 64, namespaces: 32, nameBytes: 1_024 }
@@ -21,6 +21,10 @@ export interface WireOptions {
   readonly failuresMax?: number
   /** What `startTls` answers. */
   readonly tls?: () => Promise<void>
+  /** Channel binding, and the client's certificate. */
+  readonly tlsFacts?: TlsFacts
+  /** Known when the last byte came, by this clock. */
+  readonly now?: () => number
 }
 
 export class Wire implements Transport {
@@ -42,16 +46,21 @@ export class Wire implements Transport {
   #sink: TransportSink | undefined
   #unread: string[] = []
   #awaitsOpen = true
+  #heardAt: number
 
   constructor(options: WireOptions = {}) {
     this.#options = options
     this.kind = options.kind ?? 'tcp'
     this.form = this.kind === 'tcp' ? 'stream' : 'framed'
     const secure = options.secure ?? true
-    this.peer = { address: options.address ?? '192.0.2.7', port: 40_000, secure, canStartTls: !secure && options.canStartTls === true }
+    this.#heardAt = options.now?.() ?? 0
+    const heard = options.now === undefined ? {} : { heardAt: () => this.#heardAt }
+    const facts = { ...heard, ...options.tlsFacts !== undefined && { tls: options.tlsFacts } }
+    this.peer = { address: options.address ?? '192.0.2.7', port: 40_000, secure, canStartTls: !secure && options.canStartTls === true, ...facts }
     this.#parser = new StreamParser(LIMITS, {
       header: (header) => this.#hears(() => this.#sink?.header(header)),
       element: (element) => this.#hears(() => this.#sink?.element(element)),
+      blank: () => this.#sink?.blank?.(),
       end: () => void this.#hears(() => this.#sink?.closed()),
       fault: (fault) => void this.#hears(() => this.#sink?.fault(fault))
     })
@@ -115,6 +124,7 @@ export class Wire implements Transport {
   // ---- the client's side
 
   says(text: string): void {
+    this.#heardAt = this.#options.now?.() ?? 0
     this.#unread.push(text)
     this.#next()
   }
@@ -169,7 +179,9 @@ export class Wire implements Transport {
     if (element.name === 'close') return void this.#hears(() => this.#sink?.closed())
     if (!this.#awaitsOpen || element.name !== 'open') return void this.#hears(() => this.#sink?.element(element))
     this.#awaitsOpen = false
-    this.#hears(() => this.#sink?.header({ ...element, contentNs: element.ns }))
+    // A BOSH transport writes the header itself (XEP-0206 §3).
+    const header = this.kind === 'bosh' ? { ...element, name: 'stream', ns: 'http://etherx.jabber.org/streams' } : element
+    this.#hears(() => this.#sink?.header({ ...header, contentNs: header.ns }))
   }
 
   #hears(tell: () => void): boolean {

@@ -31,6 +31,8 @@ export class TestClient {
   /** Everything that arrived and was not taken by `next`, oldest first. */
   readonly inbox: Element[] = []
   jid = ''
+  /** Stanzas that arrived, as stream management counts them; set to 0 when it is enabled. */
+  stanzas = 0
   closed = false
   streamError: string | undefined
   #socket: Socket
@@ -226,6 +228,7 @@ export class TestClient {
     if (element.is('error') && element.getNS() === 'http://etherx.jabber.org/streams') {
       this.streamError = element.getChildElements()[0]?.name
     }
+    if (element.is('message') || element.is('presence') || element.is('iq')) this.stanzas++
     if (this.#waiting?.wants(element) === true) this.#waiting.found(element)
     else this.inbox.push(element)
   }

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TestClient, type Login } from './client.js'
-import { NodeProcess } from './node-process.js'
+import { NodeProcess, type NodeSpec } from './node-process.js'
 import { openAccounts, type AccountDoor, type TestDatabase } from './database.js'
 
 export type StrategyName = 'broadcast' | 'online-users-caching'
@@ -16,6 +16,7 @@ export interface ClusterSpec {
   readonly strategy?: StrategyName
   readonly accounts?: readonly string[]
   readonly lines?: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
   /** False: the nodes are planned, not started. */
   readonly start?: boolean
 }
@@ -42,10 +43,11 @@ export class Cluster {
   }
 
   /** One node more; start it yourself. */
-  async plan(name: string, lines: readonly string[] = []): Promise<NodeProcess> {
-    const { database, strategy = 'broadcast' } = this.spec
+  async plan(name: string, lines: readonly string[] = [], more: Partial<NodeSpec> = {}): Promise<NodeProcess> {
+    const { database, strategy = 'broadcast', env = {} } = this.spec
     const node = await NodeProcess.plan({
-      name, dir: this.dir, jdbc: database.jdbc, userDb: database.userDb, strategy, lines: [...this.spec.lines ?? [], ...lines]
+      name, dir: this.dir, jdbc: database.jdbc, userDb: database.userDb, strategy, env, lines: [...this.spec.lines ?? [], ...lines],
+      ...more
     })
     this.nodes.push(node)
     return node

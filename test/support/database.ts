@@ -10,6 +10,8 @@ export type TestDatabase = Pick<FreshDatabase, 'settings' | 'jdbc' | 'userDb' | 
 export interface AccountDoor {
   add(user: string, domain: string, password: string): Promise<void>
   remove(user: string, domain: string): Promise<boolean>
+  /** Localparts of all accounts there are, sorted. */
+  names(domain: string): Promise<readonly string[]>
   /** Resolves when that many messages are stored for the account. */
   stored(user: string, domain: string, count: number): Promise<void>
   close(): Promise<void>
@@ -24,6 +26,7 @@ export async function openAccounts(database: TestDatabase): Promise<AccountDoor>
       if (made === undefined) throw new Error(`${user} is there already`)
     },
     remove: (user, domain) => opened.store.accounts.remove(parseJid(`${user}@${domain}`)),
+    names: async (domain) => (await opened.store.accounts.list(domain, 1_000)).map(({ local }) => local),
     async stored(user, domain, count) {
       const account = await opened.store.accounts.find(parseJid(`${user}@${domain}`))
       if (account === undefined) throw new Error(`there is no ${user}`)

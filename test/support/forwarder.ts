@@ -9,6 +9,8 @@ export class Forwarder {
   target: number
   /** Each chunk waits this long, in order. */
   delayMs = 0
+  /** Of each connection and direction; what is not passed on yet is not read either. */
+  bytesPerSecond = Number.POSITIVE_INFINITY
   /** Connections that were taken so far. */
   taken = 0
 
@@ -64,9 +66,18 @@ export class Forwarder {
         to.destroy()
       })
       from.on('end', () => { this.#later(() => { to.end() }) })
-      from.on('data', (chunk) => { this.#later(() => { to.write(chunk) }) })
+      from.on('data', (chunk) => { this.#later(() => { this.#pass(chunk, from, to) }) })
+      to.on('drain', () => { if (this.#mode !== 'stalled') from.resume() })
       if (this.#mode === 'stalled') from.pause()
     }
+  }
+
+  #pass(chunk: Buffer, from: Socket, to: Socket): void {
+    const free = to.write(chunk)
+    if (!free) from.pause()
+    if (this.bytesPerSecond === Number.POSITIVE_INFINITY) return
+    from.pause()
+    setTimeout(() => { if (this.#mode !== 'stalled') from.resume() }, chunk.length / this.bytesPerSecond * 1000)
   }
 
   #later(what: () => void): void {

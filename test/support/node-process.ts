@@ -27,6 +27,8 @@ export interface NodeSpec {
   /** More lines of init.properties; a later line wins. */
   readonly lines?: readonly string[]
   readonly env?: NodeJS.ProcessEnv
+  /** Descriptor of the node's standard output; its lines are not read here then. */
+  readonly stdout?: number
 }
 
 /** One line of the log: event, level, room, and what the event says. */
@@ -80,11 +82,11 @@ export class NodeProcess {
 
   spawn(...args: string[]): void {
     const child = spawn(process.execPath, [PROGRAM, 'run', `--property-file=${this.properties}`, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.spec.env }
+      stdio: ['ignore', this.spec.stdout ?? 'pipe', 'pipe'], env: { ...process.env, ...this.spec.env }
     })
     const keep = (chunk: Buffer): void => { this.#keep(chunk.toString('utf8')) }
-    child.stdout.on('data', keep)
-    child.stderr.on('data', keep)
+    child.stdout?.on('data', keep)
+    child.stderr?.on('data', keep)
     this.#child = child
     this.#exit = new Promise((done) => {
       child.once('exit', (code, signal) => {

@@ -344,6 +344,23 @@ describe('times and ends (XEP-0124 §10, §13)', () => {
     expect(b.text(late)).toContain(terminate('item-not-found'))
   })
 
+  test('a request whose predecessor never comes keeps no session, however often it is repeated, and is answered with its end (§14.2)',
+    async () => {
+    const b = bench()
+    const sid = await b.open()
+    b.post(`rid='102' sid='${sid}'`)
+    await turns()
+    b.room.clock.move(40_000)
+    await turns()
+    const early = b.post(`rid='102' sid='${sid}'`)
+    await turns()
+    expect(b.answers[early]).toBeUndefined()
+    b.room.clock.move(20_500)
+    await turns()
+    expect(b.sinks[0]?.seen.at(-1)).toMatchObject({ kind: 'gone', error: { reason: 'timeout' } })
+    expect(b.text(early)).toContain(terminate('item-not-found'))
+  })
+
   test('pause answers all requests empty and lengthens inactivity once; H15: too long a pause breaks the rules', async () => {
     const b = bench()
     const sid = await b.open()

@@ -8,6 +8,7 @@ import { ListenError } from '../../src/transport/listen-error.js'
 import { addressLimitOptions, doorOptions, streamLimitOptions } from '../../src/transport/options.js'
 import type { AddressLimitSettings, DoorSettings, StreamLimitSettings } from '../../src/transport/options.js'
 import { selfSigned } from '../../src/transport/self-signed.js'
+import { secureContextOf } from '../../src/transport/tls.js'
 import type { Transport } from '../../src/transport/transport.js'
 import { TurnEnd } from '../../src/transport/turn-end.js'
 import { Wheel } from '../../src/transport/wheel.js'
@@ -19,7 +20,7 @@ let doors: ClientDoors | undefined
 
 async function made(change: Partial<DoorSettings> = {}, more: Partial<DoorsParts> = {}) {
   const arrived: Transport[] = []
-  const pair = await selfSigned({ names: ['im.test'], now: Date.now(), days: 9 })
+  const context = secureContextOf(await selfSigned({ names: ['im.test'], now: Date.now(), days: 9 }))
   const free = { c2sPorts: [0], c2sTlsPorts: [0], httpPorts: [0], httpsPorts: [0], ws2sPorts: [0],
     ws2sTlsPorts: [0], listen: ['127.0.0.1'] }
   const adminListen = doorOptions.adminListen.parse('127.0.0.1:0')
@@ -27,7 +28,7 @@ async function made(change: Partial<DoorSettings> = {}, more: Partial<DoorsParts
     doors: { ...initialOf<DoorSettings>(doorOptions), ...free, adminListen, ...change },
     streamLimits: initialOf<StreamLimitSettings>(streamLimitOptions), addressLimits: initialOf<AddressLimitSettings>(addressLimitOptions),
     httpLimits, clock: new HandClock(), log: recordingLog(), refused: { add() {} }, nodeName: 'a.test',
-    certificate: { ...pair, file: 'x.pem', selfMade: true, validUntil: Date.now() + 1e9 },
+    contextOf: () => context,
     accept: (transport) => { arrived.push(transport) }, serves: () => true, forward: () => undefined,
     healthy: () => true, ready: () => false, ...more, adminRoutes: [{ path: '/metrics', handler: () => ({ status: 200, body: 'up 1\n' }) }]
   })

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { Listener } from '../../src/transport/listener.js'
 import { parseProxyHeader } from '../../src/transport/proxy-protocol.js'
 import type { Origin } from '../../src/transport/bounds.js'
+import { Networks } from '../../src/transport/networks.js'
 import { doorRoom, plainDoor, testContext } from '../contract/transport-kinds.js'
 import { testRoom } from './support.js'
 import { ByteClient } from './tcp-client.js'
@@ -98,7 +99,7 @@ describe('a listener that expects the header', () => {
     await listener?.close()
   })
 
-  async function proxied(tls: boolean):
+  async function proxied(tls: boolean, trusted: readonly string[] = []):
   Promise<{ room: ReturnType<typeof testRoom>, port: number, origin: Promise<Origin>, first: Promise<string> }> {
     const room = testRoom()
     const context = await testContext()
@@ -107,7 +108,7 @@ describe('a listener that expects the header', () => {
     const origin = new Promise<Origin>((resolve) => { onOrigin = resolve })
     const first = new Promise<string>((resolve) => { onFirst = resolve })
     const door = { ...plainDoor, proxied: true, tls: tls ? { context: () => context, alpn: ['xmpp-client'] } : undefined }
-    listener = new Listener(door, doorRoom(room), (socket, from) => {
+    listener = new Listener(door, { ...doorRoom(room), trusted: Networks.of(trusted) }, (socket, from) => {
       onOrigin(from)
       socket.once('data', (data: Buffer) => onFirst(data.toString())).resume()
     })
@@ -141,6 +142,24 @@ describe('a listener that expects the header', () => {
     expect(await origin).toMatchObject({ address: '198.51.100.7', secure: true })
     expect(await first).toBe('<hello/>')
     plain.cut()
+  })
+
+  test('where proxies are named, nobody else\'s header is believed: closed with one line (§5)', async () => {
+    const { room, port } = await proxied(false, ['192.0.2.0/24'])
+    const client = await ByteClient.connect(port)
+    client.write('PROXY TCP4 198.51.100.7 192.0.2.2 4000 5222\r\n<hello/>')
+    expect(await client.untilEnd()).toBe('')
+    expect(room.log.lines.filter((line) => line.event === 'connection.refused').map(({ fields }) => fields)).toEqual([
+      expect.objectContaining({ reason: 'proxy-header', why: 'not from a trusted proxy', ip: '127.0.0.1' })
+    ])
+  })
+
+  test('and those that are named are', async () => {
+    const { port, origin } = await proxied(false, ['127.0.0.1'])
+    const client = await ByteClient.connect(port)
+    client.write('PROXY TCP4 198.51.100.7 192.0.2.2 4000 5222\r\n')
+    expect(await origin).toMatchObject({ address: '198.51.100.7' })
+    client.cut()
   })
 
   test('S36: garbage in its place closes the connection with one line', async () => {

@@ -6,6 +6,7 @@ import { TurnEnd } from '../../src/transport/turn-end.js'
 import type { Transport, TransportSink } from '../../src/transport/transport.js'
 import { Wheel } from '../../src/transport/wheel.js'
 import type { Cancel, Clock } from '../../src/telemetry/clock.js'
+import type { ConnectionRefusedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
 import type { RawElement, StreamHeader, XmlFault, XmlLimits } from '../../src/xml/raw.js'
 
@@ -72,14 +73,20 @@ export const httpLimits = initialOf<HttpLimitSettings>(httpLimitOptions)
 
 export interface TestRoom extends TransportRoom {
   readonly clock: HandClock
+  /** Addresses without limits. */
+  readonly exempt: readonly string[]
   readonly log: ReturnType<typeof recordingLog>
+  /** Reasons of refusals, as the metric counts them. */
+  readonly counted: readonly ConnectionRefusedReason[]
 }
 
-export function testRoom(bounds: Partial<Bounds> = {}): TestRoom {
+export function testRoom(bounds: Partial<Bounds> = {}, exempt: readonly string[] = ['127.0.0.0/8']): TestRoom {
   const clock = new HandClock()
   const wheel = new Wheel(clock)
   wheel.start()
-  return { clock, wheel, turn: new TurnEnd(), bounds: { ...BOUNDS, ...bounds }, log: recordingLog() }
+  const counted: ConnectionRefusedReason[] = []
+  const refused = { add(reason: ConnectionRefusedReason) { counted.push(reason) } }
+  return { exempt, clock, wheel, turn: new TurnEnd(), bounds: { ...BOUNDS, ...bounds }, log: recordingLog(), refused, counted }
 }
 
 export type Seen =

@@ -6,7 +6,7 @@ import type { Element } from '../../src/xml/element.js'
 import { escapeAttribute, escapeText } from '../../src/xml/escape.js'
 import { bytesOf, checkInside, namesOf, treesOf } from '../../src/xml/inside.js'
 import { XmlFault } from '../../src/xml/raw.js'
-import { CORPUS, treeOf } from './second-opinion.js'
+import { CORPUS, told } from './second-opinion.js'
 import { LIMITS, bytes, opened, raw } from './stage.js'
 
 const CLIENT = 'jabber:client'
@@ -96,7 +96,7 @@ describe('bytesOf', () => {
     for (const element of seen.elements) {
       const once = treesOf(element.inside, CLIENT)
       const again = treesOf(bytesOf(once), CLIENT)
-      expect(again.map((e) => treeOf(e, CLIENT))).toEqual(once.map((e) => treeOf(e, CLIENT)))
+      expect(again.map((e) => told(e, CLIENT))).toEqual(once.map((e) => told(e, CLIENT)))
       expect(bytesOf(again)).toEqual(bytesOf(once))
       expect(namesOf(treesOf(element.inside, element.ns))).toEqual(element.children)
     }

@@ -1,174 +1,224 @@
 /**
  * The second parser (saxes, namespaces on) and what the tests ask of it: whether it takes a document as a stream too,
- * and with which elements. Plus a corpus, and mutations of it that follow from a list of numbers.
+ * and with which elements. Elements are compared as texts in which characters that no document may have stand between.
  */
 import { SaxesParser } from 'saxes'
+import type { SaxesTagNS } from 'saxes'
 import type { Element } from '../../src/xml/element.js'
-import { treesOf } from '../../src/xml/inside.js'
-import { HDR, NS_STREAMS, bytes, eventsOf } from './stage.js'
-import type { Recorder } from './stage.js'
+import { HDR, NS_STREAMS } from './stage.js'
 
-/** An element by expanded names: [ns, name, sorted attributes, children]. */
-export type Tree = readonly [string, string, readonly string[], readonly (Tree | string)[]]
+/** A first-level element. */
+export interface Told {
+  readonly ns: string
+  readonly name: string
+  /** Attributes without namespace, and `xml:lang`. */
+  readonly attrs: string
+  /** Names of the children. */
+  children: string
+  /** What is inside, text and all. */
+  inside: string
+  /** The same without text that stands directly in the root. */
+  trees: string
+}
 
 export interface Opinion {
   /** The document is well-formed up to the end of its root, and keeps to UTF-8. */
   readonly wellFormed: boolean
   /** It has something that XMPP forbids in well-formed documents. */
   readonly forbidden: boolean
-  readonly trees: readonly Tree[]
+  /** It goes beyond a limit of ours. */
+  readonly excessive: boolean
+  /** A namespace has blanks around its name, which saxes takes away, so that it is another one to it. */
+  readonly blanks: boolean
+  /** First-level elements that are complete. */
+  readonly elements: readonly Told[]
+  readonly root: { readonly ns: string, readonly name: string } | undefined
 }
 
 /** What may follow in a name but not begin one; saxes lets it begin the part behind a colon (XML Names §4 does not). */
 const NO_START = /^(?:[-.0-9\u00b7\u203f\u2040]|[\u0300-\u036f])/
-
-type Building = [string, string, string[], (Building | string)[]]
-
-function addText(nodes: (Building | string)[], text: string): void {
-  const last = nodes.at(-1)
-  if (typeof last === 'string') nodes[nodes.length - 1] = last + text
-  else if (text !== '') nodes.push(text)
-}
+const NS_XML = 'http://www.w3.org/XML/1998/namespace'
+const NS_XMLNS = 'http://www.w3.org/2000/xmlns/'
+const LIMIT = { attributes: 64, depth: 64, namespaces: 32, nameBytes: 1_024 } as const
+const CONTENT: readonly string[] = ['jabber:client', 'jabber:server', 'jabber:component:accept']
+/** A reference, or a declaration of XML itself, or white space in an end tag that is far too long. */
+const EXCESS = /&[^;]{64}|<\?xml[^>]{500}|[ \t\r\n]{480}/
 
 /** The text up to the first byte that is no UTF-8; then something that is no XML. */
 function decodable(document: Buffer): string {
-  const decode = (to: number): string =>
-    new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(document.subarray(0, to), { stream: to < document.length })
-  let [good, bad] = [0, document.length + 1]
-  while (bad - good > 1) {
-    const to = (good + bad) >> 1
-    try {
-      decode(to)
-      good = to
-    } catch {
-      bad = to
-    }
-  }
-  return bad > document.length ? decode(good) : `${decode(good)}\0`
-}
-
-/** What saxes says of a stream of elements: of its first-level elements, with their text. */
-export function secondOpinion(document: Buffer): Opinion {
-  const text = decodable(document)
-  const trees: Building[] = []
-  const open: Building[] = []
-  let forbidden = text.startsWith('\ufeff')
-  let closed = false
-  const forbid = (): void => { if (!closed) forbidden = true }
-  const parser = new SaxesParser({ xmlns: true })
-  parser.on('error', (error) => { throw error })
-  parser.on('xmldecl', ({ version, encoding }) => {
-    if (version !== '1.0' || (encoding ?? 'utf-8').toLowerCase() !== 'utf-8') forbid()
-  })
-  parser.on('comment', forbid)
-  parser.on('processinginstruction', forbid)
-  parser.on('doctype', forbid)
-  parser.on('opentag', (tag) => {
-    const attrs = Object.values(tag.attributes)
-      .filter(({ uri, name }) => uri !== 'http://www.w3.org/2000/xmlns/' && name !== 'xmlns')
-      .map(({ uri, local, value }) => JSON.stringify([uri, local, value])).sort()
-    const element: Building = [tag.uri, tag.local, attrs, []]
-    if (open.length === 1) trees.push(element)
-    else open.at(-1)?.[3].push(element)
-    open.push(element)
-    if ([tag, ...Object.values(tag.attributes)].some(({ local }) => NO_START.test(local))) forbid()
-    if (tag.prefix === 'xml' || (tag.prefix === 'stream' && tag.uri !== NS_STREAMS && open.length > 1)) forbid()
-    if (open.length === 2 && tag.prefix !== '' && tag.uri.startsWith('jabber:')) forbid()
-  })
-  parser.on('closetag', () => {
-    open.pop()
-    if (open.length === 0) closed = true
-  })
-  const characters = (data: string): void => {
-    if (open.length === 1 && /[^ \t\r\n]/.test(data)) forbid()
-    if (open.length > 1) addText(open.at(-1)?.[3] ?? [], data)
-  }
-  parser.on('text', characters)
-  parser.on('cdata', (data) => {
-    if (open.length === 1) forbid()
-    characters(data)
-  })
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   try {
-    parser.write(text).close()
-  } catch (error) {
-    // The end tag of the root is reported before it is compared with the start tag.
-    return { wellFormed: closed && !String(error).includes('unexpected close tag'), forbidden, trees }
+    return decoder.decode(document)
+  } catch {
+    let [good, bad] = [0, document.length + 1]
+    while (bad - good > 1) {
+      const to = (good + bad) >> 1
+      if (begins(document, to)) good = to
+      else bad = to
+    }
+    return `${document.toString('utf8', 0, wholeCharacters(document, good))}\0`
   }
-  return { wellFormed: true, forbidden, trees }
 }
 
-/** A tree of ours in the same form. */
-export function treeOf(element: Element, outerNs: string): Tree {
-  const ns = typeof element.attrs['xmlns'] === 'string' ? element.attrs['xmlns'] : outerNs
-  const attrs = Object.entries(element.attrs).filter(([name]) => !/^xmlns(:|$)/.test(name)).map(([name, value]) => {
-    const [prefix, local] = name.includes(':') ? name.split(':') : ['', name]
-    return JSON.stringify([uriOf(element, prefix ?? ''), local, value])
-  }).sort()
-  const children = element.children.map((child) => (typeof child === 'string' ? child : treeOf(child as Element, ns)))
-  return [ns.trim(), element.name, attrs, children]   // saxes trims the names of namespaces
+/** These bytes are UTF-8, perhaps with a last character that is not complete. */
+function begins(document: Buffer, to: number): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(document.subarray(0, to), { stream: true })
+    return true
+  } catch {
+    return false
+  }
 }
 
-function uriOf(element: Element, prefix: string): unknown {
-  if (prefix === '') return ''
-  return prefix === 'xml' ? 'http://www.w3.org/XML/1998/namespace' : String(element.attrs[`xmlns:${prefix}`]).trim()
+function wholeCharacters(document: Buffer, to: number): number {
+  let at = to
+  while (at > 0 && ((document[at - 1] as number) & 0xc0) === 0x80) at--
+  const lead = document[at - 1] ?? 0
+  if (lead < 0xc0) return to
+  const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+  return at - 1 + length <= to ? to : at - 1
 }
 
-/** Without text that stands directly in the roots, which `treesOf` passes over. */
-function elementsIn(tree: Tree): readonly Tree[] {
-  return tree[3].filter((child): child is Tree => typeof child !== 'string')
-}
+class Listener {
+  readonly elements: Told[] = []
+  forbidden = false
+  excessive = false
+  blanks = false
+  closed = false
+  #depth = 0
+  root: { readonly ns: string, readonly name: string } | undefined
+  #told: Told | undefined
 
-/** What is inside a root, as saxes reads the bytes that we yield, alone. */
-function insideAsRead(inside: Buffer, ns: string): readonly (Tree | string)[] {
-  const escaped = ns.replace(/[&<"\t\n\r]/g, (c) => `&#${c.charCodeAt(0)};`)
-  const { wellFormed, trees } = secondOpinion(Buffer.concat([bytes(`<s><r xmlns="${escaped}">`), inside, bytes('</r></s>')]))
-  if (!wellFormed || trees[0] === undefined) throw new Error(`not well-formed: ${inside.toString()}`)
-  return trees[0][3]
+  /** @param level how deep the elements stand that are told: 1 in a stream, 0 when the document is the element */
+  constructor(text: string, private readonly level: number, private readonly whole: boolean) {
+    this.forbidden = text.startsWith('\ufeff')
+    this.excessive = EXCESS.test(text)
+  }
+
+  forbid(): void {
+    if (!this.closed || this.whole) this.forbidden = true
+  }
+
+  declaration({ version, encoding }: { readonly version?: string | undefined, readonly encoding?: string | undefined }): void {
+    if (version !== '1.0' || (encoding ?? 'utf-8').toLowerCase() !== 'utf-8') this.forbid()
+  }
+
+  open(tag: SaxesTagNS): void {
+    const attrs = this.#attributes(tag, this.#depth === this.level)
+    this.#judge(tag)
+    const depth = this.#depth++ - this.level + 1
+    this.root ??= { ns: tag.uri, name: tag.local }
+    if (depth === 1) this.#told = { ns: tag.uri, name: tag.local, attrs, children: '', inside: '', trees: '' }
+    else if (depth > 1) this.#add(`\u0003${tag.uri}\u0001${tag.local}\u0002${attrs}\u0004`)
+    if (depth === 2 && this.#told !== undefined) this.#told.children += `${tag.uri}\u0001${tag.local}\u0002`
+  }
+
+  close(): void {
+    const depth = --this.#depth - this.level + 1
+    if (depth > 1) this.#add('\u0005')
+    if (depth === 1 && this.#told !== undefined) this.elements.push(this.#told)
+    if (this.#depth === 0) this.closed = true
+  }
+
+  text(data: string): void {
+    const depth = this.#depth - this.level + 1
+    if (depth === 1 && /[^ \t\r\n]/.test(data)) this.forbid()
+    if (depth === 2 && this.#told !== undefined) this.#told.inside += data
+    else if (depth > 2) this.#add(data)
+  }
+
+  cdata(data: string): void {
+    if (this.#depth === this.level) this.forbid()
+    this.text(data)
+  }
+
+  #add(text: string): void {
+    if (this.#told === undefined) return
+    this.#told.inside += text
+    this.#told.trees += text
+  }
+
+  #attributes({ attributes }: SaxesTagNS, root: boolean): string {
+    const list: string[] = []
+    let declared = 0
+    let all = 0
+    for (const key in attributes) {
+      const attribute = attributes[key]
+      if (attribute === undefined) continue
+      const { uri, local, value, name } = attribute
+      all++
+      if (name.length > LIMIT.nameBytes / 4) this.excessive = true
+      if (NO_START.test(local)) this.forbid()
+      if (uri === NS_XMLNS || name === 'xmlns') {
+        declared++
+        if (value.trim() !== value) this.blanks = true
+      } else if (!root || uri === '' || (uri === NS_XML && local === 'lang')) list.push(`${uri}\u0001${local}\u0006${value}`)
+    }
+    if (all > LIMIT.attributes || declared > LIMIT.namespaces) this.excessive = true
+    return list.length < 2 ? list.join('') : list.sort().join('\u0002')
+  }
+
+  #judge(tag: SaxesTagNS): void {
+    if (this.#depth > LIMIT.depth || tag.name.length > LIMIT.nameBytes / 4) this.excessive = true
+    if (NO_START.test(tag.local)) this.forbid()
+    // XML Names §3 lets elements have it; nothing can declare it elsewhere.
+    if (tag.prefix === 'xml') this.forbid()
+    if (tag.prefix === 'stream' && tag.uri !== NS_STREAMS && this.#depth >= this.level) this.forbid()
+    if (this.#depth === this.level && tag.prefix !== '' && CONTENT.includes(tag.uri)) this.forbid()   // RFC 6120 §4.8.5
+  }
 }
 
 /**
- * Holds the two against each other; throws when they differ.
- * @returns whether both took the document
+ * What saxes says of a stream of elements: of its first-level elements, with their text.
+ * @param level 0: the document itself is the element
+ * @param whole nothing may follow the root
  */
-export function compare(document: Buffer): boolean {
+export function secondOpinion(document: Buffer, level = 1, whole = level === 0): Opinion {
+  const text = decodable(document)
+  const listener = new Listener(text, level, whole)
+  const parser = new SaxesParser({ xmlns: true })
+  parser.on('error', (error) => { throw error })
+  parser.on('xmldecl', (declaration) => { listener.declaration(declaration) })
+  parser.on('comment', () => { listener.forbid() })
+  parser.on('processinginstruction', () => { listener.forbid() })
+  parser.on('doctype', () => { listener.forbid() })
+  parser.on('opentag', (tag) => { listener.open(tag) })
+  parser.on('closetag', () => { listener.close() })
+  parser.on('text', (data) => { listener.text(data) })
+  parser.on('cdata', (data) => { listener.cdata(data) })
+  const wellFormed = wellFormedBy(parser, text, listener, whole)
+  const { forbidden, excessive, blanks, elements, root } = listener
+  return { wellFormed, forbidden, excessive, blanks, elements, root }
+}
+
+function wellFormedBy(parser: SaxesParser<{ xmlns: true }>, text: string, listener: Listener, whole: boolean): boolean {
   try {
-    return agree(document, eventsOf(document))
-  } catch (error) {
-    const shown = document.toString('latin1').replace(/[^ -~]/g, (c) => `{${c.charCodeAt(0).toString(16)}}`)
-    throw new Error(`${String(error)}\nin ${shown}`, { cause: error })
-  }
-}
-
-function agree(document: Buffer, ours: Recorder): boolean {
-  const { wellFormed, forbidden, trees } = secondOpinion(document)
-  const condition = ours.fault_?.condition
-  if (condition === undefined && ours.ended) {
-    if (!wellFormed) throw new Error('we took what the other refuses')
-    if (forbidden) throw new Error('we took what XMPP forbids')
-    sameTrees(ours, trees)
+    parser.write(text).close()
     return true
+  } catch (error) {
+    // The end tag of the root is reported before it is compared with the start tag.
+    return !whole && listener.closed && !String(error).includes('unexpected close tag')
   }
-  const ownRule = condition === 'bad-format' || condition === 'policy-violation'
-  if (wellFormed && !forbidden && !ownRule) throw new Error(`we refuse what the other takes: ${ours.fault_?.message ?? 'no end'}`)
-  return false
 }
 
-function sameTrees(ours: Recorder, trees: readonly Tree[]): void {
-  if (ours.elements.length !== trees.length) throw new Error('not the same number of elements')
-  ours.elements.forEach((element, index) => {
-    const [ns, name, , nodes] = trees[index] as Tree
-    same([element.ns.trim(), element.name], [ns, name], 'the roots')
-    if (element.reserved) return
-    same(insideAsRead(element.inside, ns), nodes, 'what the other reads in our bytes')
-    const built = treesOf(element.inside, ns)
-    same(built.map((child) => treeOf(child, ns)), elementsIn(trees[index] as Tree), 'our trees')
-    same(element.children.map((child) => [child.ns.trim(), child.name]), built.map((child) => treeOf(child, ns).slice(0, 2)), 'names')
-  })
+/** An element of ours as the second parser would tell it, inside an element of namespace `outerNs`. */
+export function told(element: Element, outerNs: string): string {
+  const ns = typeof element.attrs['xmlns'] === 'string' ? element.attrs['xmlns'] : outerNs
+  const attrs: string[] = []
+  for (const name of Object.keys(element.attrs)) {
+    if (name === 'xmlns' || name.startsWith('xmlns:')) continue
+    const colon = name.indexOf(':')
+    const prefix = colon < 0 ? '' : name.slice(0, colon)
+    attrs.push(`${uriOf(element, prefix)}\u0001${name.slice(colon + 1)}\u0006${String(element.attrs[name])}`)
+  }
+  let out = `\u0003${ns.trim()}\u0001${element.name}\u0002${attrs.sort().join('\u0002')}\u0004`   // saxes trims the names of namespaces
+  for (const child of element.children) out += typeof child === 'string' ? child : told(child as Element, ns)
+  return `${out}\u0005`
 }
 
-function same(left: unknown, right: unknown, what: string): void {
-  const [a, b] = [JSON.stringify(left), JSON.stringify(right)]
-  if (a !== b) throw new Error(`${what} differ:\n${a}\n${b}`)
+function uriOf(element: Element, prefix: string): string {
+  if (prefix === '') return ''
+  return prefix === 'xml' ? NS_XML : String(element.attrs[`xmlns:${prefix}`]).trim()
 }
 
 export const CORPUS: readonly string[] = [
@@ -182,25 +232,3 @@ export const CORPUS: readonly string[] = [
 ]
 export const OPEN = HDR.replace(' to=', " xmlns:h='urn:h' to=")
 export const CLOSE = '</stream:stream>'
-const TOKENS: readonly string[] = [
-  '<', '>', '/', '/>', '</', "'", '"', '=', '&', ';', '&#', '&#x', '&lt;', '&#60;', '&#0;', '&x;', '<![CDATA[', ']]>', ']', '<!--', '-->',
-  '<?', '?>', "<?xml version='1.0'?>", '<!DOCTYPE x>', ' ', '\t', '\n', '\r', ':', 'a', 'xml', 'xmlns', 'xmlns:', "xmlns='urn:n'",
-  " xmlns:p='urn:p'", " xmlns:p=''", " xmlns=''", ' p:a=""', '<a>', '</a>', '<a/>', '<p:a/>', '<xml:a/>', " xml:lang=''", ' a="1" a="2"',
-  'é', '\u00b7', '\u0300', '\u0085', '\u007f', '\ufffe', '\ufeff', '\u0000', '\u001f', '-', '.', '7', '</stream:stream>', '<stream:x/>',
-  '<message>', '</message>'
-]
-
-/** One change, made of three numbers. */
-export function mutate(document: Buffer, kind: number, where: number, what: number): Buffer {
-  const at = where % (document.length + 1)
-  const to = Math.min(document.length, at + what % 9)
-  const cut = (from: number, until: number, put: Buffer): Buffer =>
-    Buffer.concat([document.subarray(0, from), put, document.subarray(until)])
-  switch (kind % 6) {
-    case 0: return cut(at, to, Buffer.alloc(0))
-    case 1: return cut(at, at, document.subarray(at, at + what % 40))
-    case 2: return cut(at, Math.min(at + 1, document.length), Buffer.from([what % 256]))
-    case 3: return cut(at, at, document.subarray(what % document.length, what % document.length + 12))
-    default: return cut(at, at, bytes(TOKENS[what % TOKENS.length] ?? ''))
-  }
-}

@@ -1,5 +1,5 @@
 /**
- * Features that are only told, not negotiated: what plugins say after authentication, the offer of the legacy session.
+ * Features that are only told, not negotiated: what plugins say after authentication, bound already or not.
  */
 import type { Feature } from './feature.js'
 
@@ -8,7 +8,7 @@ export function advertised(id: string, text: () => string): Feature {
   return {
     id,
     needs: ['authenticated'],
-    forbids: ['bound'],
+    forbids: [],
     sets: [],
     restarts: false,
     claims: () => false,

@@ -2,14 +2,14 @@
  * Resource binding (RFC 6120 §7): what the client asks for, the answers, and how often it may fail. Who may have which
  * address is the binder's business (`session/`).
  */
-import { StanzaError, StreamError } from '../../xmpp/errors.js'
+import { type StanzaCondition, StanzaError, StreamError } from '../../xmpp/errors.js'
 import { JidError, prepareResource, type Jid } from '../../xmpp/jid.js'
 import { treesOf } from '../../xml/inside.js'
 import { escapeText } from '../../xml/escape.js'
 import type { RawElement } from '../../xml/raw.js'
 import type { Identity } from '../authenticator.js'
 import { NS_BIND, NS_CLIENT } from '../namespaces.js'
-import type { OpenStream, StanzaConsumer } from '../open-stream.js'
+import type { Enabled, EnableWish, OpenStream, StanzaConsumer } from '../open-stream.js'
 import { iqErrorText, iqResultText } from '../text.js'
 import type { Feature, FeatureHost, Negotiator, Outcome } from './feature.js'
 
@@ -20,8 +20,30 @@ export interface Bound {
   /** The full JID. */
   readonly jid: Jid
   readonly consumer: StanzaConsumer
+  /** Stream management from now on, before `begin` or later; its answer is written at once. Throws `StanzaError`. */
+  enable(wish: EnableWish): Enabled
   /** The client knows its address now: stanzas for it may be written. */
   begin(): void
+}
+
+/** `begin` writes again what the client has not handled (XEP-0198 §5). */
+export interface Resumed extends Bound {
+  readonly previd: string
+  /** How many of the client's stanzas are handled. */
+  readonly h: number
+}
+
+export interface ResumeWish {
+  readonly previd: string
+  readonly h: number
+}
+
+/** `<failed/>`: the client may bind instead. */
+export class ResumeFailure extends Error {
+  constructor(readonly condition: StanzaCondition, readonly h?: number) {
+    super(condition)
+    this.name = 'ResumeFailure'
+  }
 }
 
 export interface Binder {
@@ -30,6 +52,8 @@ export interface Binder {
    * with `StanzaError`.
    */
   bind(identity: Identity, resource: string | undefined, stream: OpenStream): Promise<Bound>
+  /** Gives the stream the session of an earlier one. Rejects with `ResumeFailure`, or `StreamError` to end the stream. */
+  resume(identity: Identity, wish: ResumeWish, stream: OpenStream): Promise<Resumed>
 }
 
 export function bind(binder: Binder): Feature {
@@ -80,7 +104,7 @@ class BindNegotiator implements Negotiator {
   #succeed(element: RawElement, bound: Bound): Outcome {
     const { jid, consumer } = bound
     if (!this.#host.alive) {
-      consumer.ended('connection-lost')
+      consumer.ended('connection-lost', this.#host)
       return 'over'
     }
     const payload = `<bind xmlns='${NS_BIND}'><jid>${escapeText(jid.toString())}</jid></bind>`

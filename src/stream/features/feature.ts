@@ -9,14 +9,18 @@ import type { Jid } from '../../xmpp/jid.js'
 import type { Identity } from '../authenticator.js'
 import type { OpenStream, StanzaConsumer } from '../open-stream.js'
 
-export type Flag = 'secure' | 'authenticated' | 'bound'
+/**
+ * `sasl`, `sasl2`: the stream logs in by this profile of SASL, and by no other. `managed`: stanzas are counted since the login
+ * (XEP-0198 §9.1).
+ */
+export type Flag = 'secure' | 'sasl' | 'sasl2' | 'authenticated' | 'bound' | 'managed'
 export type Flags = Readonly<Record<Flag, boolean>>
 
 /**
- * `more`: this feature or another one may go on. `done`: it is negotiated, its flags are set. `over`: nothing follows
- * from this element, because the stream has ended or is taking up TLS.
+ * `more`: this feature or another one may go on. `mine`: whatever comes next is this feature's. `done`: it is negotiated, its
+ * flags are set. `over`: nothing follows from this element, because the stream has ended or is taking up TLS.
  */
-export type Outcome = 'more' | 'done' | 'over'
+export type Outcome = 'more' | 'mine' | 'done' | 'over'
 
 /** What a feature may see and do of the stream that it is negotiated on. */
 export interface FeatureHost extends OpenStream {
@@ -30,13 +34,17 @@ export interface FeatureHost extends OpenStream {
   readonly claimed: Jid | undefined
   readonly identity: Identity | undefined
   readonly clock: Clock
-  send(text: string): void
+  /** Whoever owns the stanzas, once a resource is bound. */
+  readonly consumer: StanzaConsumer | undefined
   /** The peer has failed to show who it is. True: its address has failed too often; end the stream. */
   authFailed(): boolean
   /** The peer is `identity`; larger limits hold. Before the reply that says so. */
   authenticated(identity: Identity): void
   /** After `<proceed/>`: takes up TLS and raises `flags`; a new header follows. */
   secure(flags: readonly Flag[]): void
+  raise(flags: readonly Flag[]): void
+  /** Says `<stream:features/>` as they are now, without a new header (XEP-0388 §2.6.1). */
+  announce(): void
   /** Stanzas go to `consumer` from now on. */
   bound(jid: Jid, consumer: StanzaConsumer): void
 }

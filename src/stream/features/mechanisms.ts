@@ -1,96 +1,86 @@
 /**
- * The SASL mechanisms: SCRAM (RFC 5802, RFC 7677) by the pure rules, PLAIN (RFC 4616). What an exchange is, and which
- * there are, best first.
+ * The door to the SASL mechanisms, for RFC 6120 §6 and XEP-0388 alike: which of them a stream may use, best first, and one run
+ * of one of them. SCRAM by the pure rules, PLAIN (RFC 4616), EXTERNAL (XEP-0178), ANONYMOUS (RFC 4505). Knows no XML.
  */
-import { randomBytes } from 'node:crypto'
-import { challenge, finish, parseClientFirst, ScramFault, type Challenge, type ScramHash } from '../../rules/scram.js'
-import { JidError, parseJid, type Jid } from '../../xmpp/jid.js'
-import { SaslFailure, type Authenticator, type Identity, type ScramSecret } from '../authenticator.js'
+import type { Jid } from '../../xmpp/jid.js'
+import { SaslFailure, type Authenticator } from '../authenticator.js'
+import { checkAuthzid, jidOf, type Exchange, type ExchangeParts, type LoginRules, type LoginStream, type Offer } from './exchange.js'
 import { parsePlain } from './plain.js'
+import { scramExchange } from './scram.js'
 
-export type Answer =
-  | { readonly kind: 'challenge'; readonly data: string }
-  | { readonly kind: 'success'; readonly data: string | undefined; readonly identity: Identity }
+const PLUS = '-PLUS'
 
-/** One run of one mechanism. Throws or rejects with `SaslFailure`. */
-export interface Exchange {
-  next(message: Buffer): Answer | Promise<Answer>
+/** Best first; the same for everybody on such a connection. Always the same for the same stream. RFC 6120 §6.3.4. */
+export function mechanismsFor(rules: LoginRules, stream: LoginStream): Offer {
+  const { authenticator, plain, plainWithoutTls } = rules
+  const { secure } = stream.flags
+  if (!secure && rules.tlsRequired(stream.domain)) return { mechanisms: [], bindings: [] }
+  const bindings = (stream.peer.tls?.bindings ?? []).filter((type) => rules.bindings.includes(type))
+  const scram = authenticator.hashes.map((hash) => `SCRAM-${hash}`)
+  const mechanisms = [
+    ...(certifiedOn(stream).length > 0 ? ['EXTERNAL'] : []),
+    ...(bindings.length > 0 ? scram.map((name) => name + PLUS) : []),             // RFC 5802 §6: both kinds, of every hash
+    ...scram,
+    ...(plain && (secure || plainWithoutTls) ? ['PLAIN'] : []),
+    ...(authenticator.admitsGuests(stream.domain) ? ['ANONYMOUS'] : [])
+  ]
+  return { mechanisms, bindings }
 }
 
-export function isPlain(mechanism: string): boolean {
-  return mechanism === 'PLAIN'
+/** The peer must take up TLS first (RFC 6120 §6.5.4). */
+export function needsTls(rules: LoginRules, stream: LoginStream, mechanism: string): boolean {
+  const offeredOn = (one: LoginStream): boolean => mechanismsFor(rules, one).mechanisms.includes(mechanism)
+  return !stream.flags.secure && !offeredOn(stream) && offeredOn({ domain: stream.domain, peer: {}, flags: { secure: true } })
 }
 
-export function mechanismNames(authenticator: Authenticator): readonly string[] {
-  return [...authenticator.hashes.map((hash) => `SCRAM-${hash}`), 'PLAIN']
+/** @param mechanism one of `offer`; throws `SaslFailure` for any other */
+export function beginExchange(mechanism: string, parts: ExchangeParts): Exchange {
+  const { rules: { authenticator }, stream, offer } = parts
+  if (!offer.mechanisms.includes(mechanism)) throw new SaslFailure('invalid-mechanism', 'a mechanism that is not offered')
+  const hash = authenticator.hashes.find((known) => mechanism === `SCRAM-${known}` || mechanism === `SCRAM-${known}${PLUS}`)
+  if (hash !== undefined) return scramExchange({ ...parts, hash, plus: mechanism.endsWith(PLUS) })
+  switch (mechanism) {
+    case 'PLAIN': return plainExchange(authenticator, stream)
+    case 'EXTERNAL': return externalExchange(authenticator, stream)
+    case 'ANONYMOUS': return anonymousExchange(authenticator, stream.domain)
+    default: throw new SaslFailure('invalid-mechanism', 'a mechanism that is not offered')
+  }
 }
 
-export function beginExchange(mechanism: string, authenticator: Authenticator, { domain }: { readonly domain: string }): Exchange {
-  const hash = authenticator.hashes.find((known) => mechanism === `SCRAM-${known}`)
-  return hash === undefined ? plainExchange(authenticator, domain) : scramExchange(authenticator, domain, hash)
-}
-
-function plainExchange(authenticator: Authenticator, domain: string): Exchange {
+function plainExchange(authenticator: Authenticator, stream: LoginStream): Exchange {
   return {
     async next(message) {
       const { authzid, username, password } = parsePlain(message)
-      const identity = await authenticator.plain(username, domain, password)
-      checkAuthzid(authzid, identity)
+      const identity = await authenticator.plain(username, stream.domain, password)
+      checkAuthzid(authzid, identity, stream)
       return { kind: 'success', data: undefined, identity }
     }
   }
 }
 
-const NONCE_BYTES = 18
-
-interface Challenged {
-  readonly challenge: Challenge
-  readonly secret: ScramSecret
-}
-
-function scramExchange(authenticator: Authenticator, domain: string, hash: ScramHash): Exchange {
-  let challenged: Challenged | undefined
-
-  async function begin(message: Buffer): Promise<Answer> {
-    const first = faultsAsFailures(() => parseClientFirst(message))
-    const secret = await authenticator.scram(first.username, domain, hash)
-    challenged = { secret, challenge: challenge(first, secret.keys, randomBytes(NONCE_BYTES).toString('base64')) }
-    return { kind: 'challenge', data: challenged.challenge.message }
-  }
-
+// RFC 4505 §2: the trace is for nobody here.
+function anonymousExchange(authenticator: Authenticator, domain: string): Exchange {
   return {
-    next: (message) => challenged === undefined ? begin(message) : prove(challenged, message)
+    next: () => ({ kind: 'success', data: undefined, identity: authenticator.guest(domain) })
   }
 }
 
-function prove({ challenge: sent, secret: { identity, disabled } }: Challenged, message: Buffer): Answer {
-  const data = faultsAsFailures(() => finish(sent, message))
-  if (identity === undefined) throw new SaslFailure('not-authorized', 'a name that nobody has')
-  if (disabled) throw new SaslFailure('account-disabled', 'a disabled account')       // RFC 6120 §6.5.2
-  checkAuthzid(sent.first.authzid, identity)
-  return { kind: 'success', data, identity }
-}
-
-function faultsAsFailures<T>(rule: () => T): T {
-  try {
-    return rule()
-  } catch (error) {
-    if (error instanceof ScramFault) throw new SaslFailure(error.condition, error.message)
-    throw error
+// XEP-0178 §3.9, RFC 4422 appendix A: who acts as nobody else sends nothing; with several addresses one must be named.
+function externalExchange(authenticator: Authenticator, stream: LoginStream): Exchange {
+  return {
+    async next(message) {
+      const [only, ...more] = certifiedOn(stream)
+      const wanted = message.length === 0 ? undefined : jidOf(message.toString('utf8'))
+      if (message.length === 0 && more.length > 0) throw new SaslFailure('invalid-authzid', 'several addresses and none chosen')
+      const jid = message.length === 0 ? only : certifiedOn(stream).find((one) => wanted?.equals(one) === true)
+      if (jid === undefined) throw new SaslFailure('not-authorized', 'an address that the certificate does not show')
+      return { kind: 'success', data: undefined, identity: await authenticator.external(jid) }
+    }
   }
 }
 
-/** RFC 6120 §6.3.8: nobody acts for another account here, and an authorization identity is a bare JID. */
-export function checkAuthzid(authzid: string | undefined, identity: Identity): void {
-  if (authzid === undefined || authzid === '') return
-  if (jidOf(authzid)?.equals(identity.jid) !== true) throw new SaslFailure('invalid-authzid', 'to act for somebody else')
-}
-
-function jidOf(text: string): Jid | undefined {
-  try {
-    return parseJid(text)
-  } catch (error) {
-    if (error instanceof JidError) return undefined
-    throw error
-  }
+/** Accounts of this domain that the client's certificate names. */
+function certifiedOn({ domain, peer }: LoginStream): readonly Jid[] {
+  const named = (peer.tls?.addresses ?? []).flatMap((text) => jidOf(text) ?? [])
+  return named.filter((jid) => jid.domain === domain && jid.local !== '' && jid.resource === '')
 }

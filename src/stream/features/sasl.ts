@@ -1,53 +1,45 @@
 /**
- * SASL (RFC 6120 §6): which mechanisms are offered, the exchange, its failures and their pace. The mechanisms
- * themselves are `mechanisms.ts`.
+ * SASL as RFC 6120 §6 has it: the offer, the elements of an exchange. The mechanisms themselves are `mechanisms.ts`, failures
+ * and their pace `tries.ts`; SASL2 shares both.
  */
 import { StreamError } from '../../xmpp/errors.js'
 import type { RawElement } from '../../xml/raw.js'
-import { SaslFailure, type Authenticator } from '../authenticator.js'
+import { SaslFailure } from '../authenticator.js'
 import { strictBase64 } from '../base64.js'
-import { NS_SASL } from '../namespaces.js'
+import { NS_CHANNEL_BINDING, NS_SASL } from '../namespaces.js'
+import type { Answer, Exchange, LoginRules, Offer } from './exchange.js'
 import type { Feature, FeatureHost, Negotiator, Outcome } from './feature.js'
-import { beginExchange, isPlain, mechanismNames, type Answer, type Exchange } from './mechanisms.js'
+import { beginExchange, mechanismsFor, needsTls } from './mechanisms.js'
+import { admit, type LoginTries } from './tries.js'
 
 export interface SaslParts {
-  readonly authenticator: Authenticator
-  readonly tlsRequired: (domain: string) => boolean
-  readonly plainWithoutTls: boolean
-  /** Failures that a stream may have. */
-  readonly tries: number
-  /** From the peer's element to the failure. */
-  readonly delayMs: number
+  readonly rules: LoginRules
+  readonly tries: LoginTries
 }
 
 export function sasl(parts: SaslParts): Feature {
   return {
     id: 'sasl',
     needs: [],
-    forbids: ['authenticated'],
+    forbids: ['authenticated', 'sasl2'],
     sets: ['authenticated'],
     restarts: true,
     claims: (element) => element.ns === NS_SASL,
-    offer: (host) => offer(offered(parts, host)),
+    offer: (host) => offerText(mechanismsFor(parts.rules, host)),
     begin: (host) => new SaslNegotiator(parts, host),
     misplaced() {
-      throw new StreamError('policy-violation', 'Already logged in')               // RFC 4422 §3.8
+      throw new StreamError('policy-violation', 'Already logged in, or by another profile')   // RFC 4422 §3.8
     }
   }
 }
 
-function offer(names: readonly string[]): string {
-  if (names.length === 0) return ''
-  const list = names.map((name) => `<mechanism>${name}</mechanism>`).join('')
-  return `<mechanisms xmlns='${NS_SASL}'>${list}</mechanisms>`
-}
-
-/** Mechanisms that may be used now; all known ones are `mechanismNames`. RFC 6120 §6.3.4. */
-function offered({ authenticator, tlsRequired, plainWithoutTls }: SaslParts, host: FeatureHost): readonly string[] {
-  const { secure } = host.flags
-  if (!secure && tlsRequired(host.domain)) return []
-  const names = mechanismNames(authenticator)
-  return secure || plainWithoutTls ? names : names.filter((name) => !isPlain(name))
+// XEP-0440 §3: the bindings stand beside the mechanisms, for SASL2 too.
+function offerText({ mechanisms, bindings }: Offer): string {
+  if (mechanisms.length === 0) return ''
+  const list = mechanisms.map((name) => `<mechanism>${name}</mechanism>`).join('')
+  const types = bindings.map((type) => `<channel-binding type='${type}'/>`).join('')
+  const told = types === '' ? '' : `<sasl-channel-binding xmlns='${NS_CHANNEL_BINDING}'>${types}</sasl-channel-binding>`
+  return `<mechanisms xmlns='${NS_SASL}'>${list}</mechanisms>${told}`
 }
 
 class SaslNegotiator implements Negotiator {
@@ -55,7 +47,6 @@ class SaslNegotiator implements Negotiator {
   readonly #host: FeatureHost
   #exchange: Exchange | undefined
   #mechanism = ''
-  #failures = 0
 
   constructor(parts: SaslParts, host: FeatureHost) {
     this.#parts = parts
@@ -68,8 +59,7 @@ class SaslNegotiator implements Negotiator {
       const answer = await this.#answer(element)
       return this.#host.alive ? this.#say(answer) : 'over'
     } catch (error) {
-      if (error instanceof StreamError) throw error
-      return this.#fail(this.#asFailure(error), startedAt)
+      return this.#fail(error, startedAt)
     }
   }
 
@@ -86,20 +76,14 @@ class SaslNegotiator implements Negotiator {
   #begin(element: RawElement): Promise<Answer> | Answer {
     this.#exchange = undefined
     this.#mechanism = ''
+    const { rules } = this.#parts
     const name = element.attrs['mechanism'] ?? ''
-    this.#checkMechanism(name)
+    if (needsTls(rules, this.#host, name)) throw new SaslFailure('encryption-required', `${name} without TLS`)       // §6.5.4
+    this.#exchange = beginExchange(name, { rules, stream: this.#host, offer: mechanismsFor(rules, this.#host) })
+    this.#host.raise(['sasl'])
     this.#mechanism = name
-    this.#exchange = beginExchange(name, this.#parts.authenticator, this.#host)
     // §6.3.10: without an initial response an empty challenge asks for it.
-    return element.inside.length === 0 ? { kind: 'challenge', data: '' } : this.#next(dataOf(element))
-  }
-
-  #checkMechanism(name: string): void {
-    if (offered(this.#parts, this.#host).includes(name)) return
-    if (mechanismNames(this.#parts.authenticator).includes(name)) {
-      throw new SaslFailure('encryption-required', `${name} without TLS`)          // §6.5.4
-    }
-    throw new SaslFailure('invalid-mechanism', 'a mechanism that is not offered')  // §6.5.7
+    return element.inside.length === 0 && name !== 'ANONYMOUS' ? { kind: 'challenge', data: '' } : this.#next(dataOf(element))
   }
 
   #next(data: Buffer): Promise<Answer> | Answer {
@@ -112,51 +96,20 @@ class SaslNegotiator implements Negotiator {
       this.#host.send(dataElement('challenge', answer.data))
       return 'more'
     }
-    const { claimed } = this.#host
-    if (claimed !== undefined && !claimed.equals(answer.identity.jid)) {
-      throw new StreamError('invalid-from', 'The header named another account')    // §6.4.6
-    }
     this.#exchange = undefined
-    this.#host.authenticated(answer.identity)
+    admit(this.#host, answer.identity)
     this.#host.send(dataElement('success', answer.data))
     return 'done'
   }
 
-  #asFailure(error: unknown): SaslFailure {
-    if (error instanceof SaslFailure) return error
-    this.#host.log.error({ err: error, stream: this.#host.id }, 'auth.error')
-    return new SaslFailure('temporary-auth-failure', 'an error of ours')
-  }
-
-  // §6.4.5. The same pace for all reasons, so that time tells nothing.
-  async #fail(failure: SaslFailure, startedAt: number): Promise<Outcome> {
-    const host = this.#host
-    const mechanism = this.#mechanism
+  // §6.4.5.
+  async #fail(error: unknown, startedAt: number): Promise<Outcome> {
     this.#exchange = undefined
-    this.#failures++
-    host.log.info(
-      { reason: failure.condition, detail: failure.message, mechanism, failures: this.#failures, stream: host.id }, 'auth.failed')
-    const refused = isGuess(failure) && host.authFailed()
-    if (failure.condition !== 'aborted') await this.#pace(startedAt)
-    if (!host.alive) return 'over'
-    if (refused || this.#failures > this.#parts.tries) throw new StreamError('policy-violation', 'Too many failed logins')
-    host.send(`<failure xmlns='${NS_SASL}'><${failure.condition}/></failure>`)
+    const failure = await this.#parts.tries.failed(this.#host, error, { mechanism: this.#mechanism, startedAt })
+    if (failure === undefined) return 'over'
+    this.#host.send(`<failure xmlns='${NS_SASL}'><${failure.condition}/></failure>`)
     return 'more'
   }
-
-  #pace(startedAt: number): Promise<void> {
-    const { clock } = this.#host
-    const wanted = this.#parts.delayMs * (1 + Math.random() / 4)
-    const wait = Math.max(0, startedAt + wanted - clock.now())
-    return new Promise((resolve) => {
-      clock.after(wait, resolve)
-    })
-  }
-}
-
-// Clients that speak badly or faults of ours say nothing about who guesses passwords.
-function isGuess({ condition }: SaslFailure): boolean {
-  return condition === 'not-authorized'
 }
 
 // §6.4.2: "=" is data of no length.

@@ -17,7 +17,7 @@ export const legacySession: Feature = {
   restarts: false,
   claims: (element) =>
     element.name === 'iq' && element.ns === NS_CLIENT && element.attrs['type'] === 'set' && element.children[0]?.ns === NS_SESSION,
-  offer: () => OFFER,
+  offer: ({ flags }) => flags.bound ? '' : OFFER,
   begin: (host) => ({ take: (element) => answer(element, host) }),
   misplaced() {
     throw new StreamError('not-authorized', 'Log in first')

@@ -1,5 +1,5 @@
 /** J: addresses in `to`. RFC 7622, RFC 8264, RFC 8265. Logging in under odd names is in `plays-addresses.ts`. */
-import { FORMS, pass, XE, XML, type Bytes, type Case, type Expect, type Form, type Row } from './row.js'
+import { STANZA_FORMS, pass, XE, XML, type Bytes, type Case, type Expect, type Form, type Row } from './row.js'
 
 const JULIET = 'juliet'
 const MALFORMED = XE('modify', 'jid-malformed', { from: 'im.test' })
@@ -18,7 +18,7 @@ const name = (address: string): string =>
   (address.length > 60 ? `${address.length} characters` : address.replace(/[^\x20-\x7e]/gu, (c) =>
     `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`))
 
-function row(id: string, says: string, spec: string, cases: readonly Case[], forms: readonly Form[] = FORMS): Row {
+function row(id: string, says: string, spec: string, cases: readonly Case[], forms: readonly Form[] = STANZA_FORMS): Row {
   return { id, says, spec, state: 'ON', forms, cases }
 }
 

@@ -5,6 +5,8 @@
 export type Form = 'tcp' | 'starttls' | 'tls' | 'websocket' | 'bosh'
 
 export const FORMS: readonly Form[] = ['tcp', 'starttls', 'tls', 'websocket', 'bosh']
+/** Of stanzas, which no longer know how TLS began: one way of TLS is enough. */
+export const STANZA_FORMS: readonly Form[] = ['tcp', 'tls', 'websocket', 'bosh']
 /** Byte streams: one parser state, whatever is around the socket. */
 export const STREAMS: readonly Form[] = ['tcp', 'starttls', 'tls']
 /** Streams that TLS protects. */
@@ -13,8 +15,9 @@ export const SECURE: readonly Form[] = ['starttls', 'tls']
 /**
  * `RAW`: connected, nothing sent. `PRE`: header sent, features received. `AUTH`: logged in, no resource bound.
  * `ON`: alice is logged in without stream management, has bound, asked for her roster and sent initial presence.
+ * `SM`: the same with stream management enabled, to be resumed.
  */
-export type State = 'RAW' | 'PRE' | 'AUTH' | 'ON'
+export type State = 'RAW' | 'PRE' | 'AUTH' | 'ON' | 'SM'
 
 /**
  * Text may have the placeholders {ns} (the stanza's namespace where the transport needs it), {alice} (her full address),
@@ -28,9 +31,13 @@ export type Expect =
   /** One error stanza, and the stream stays open. */
   | { readonly is: 'XE', readonly type: string, readonly condition: string, readonly from?: string, readonly application?: string,
     /** Id of the error; `x` when not given, which is what rows send. */
-    readonly id?: string }
+    readonly id?: string,
+    /** Must not be in the answer: what was secret in the question. */
+    readonly hides?: string }
   /** One SASL failure, and the stream stays open. */
   | { readonly is: 'SF', readonly condition: string }
+  /** One failure of stream management, and the stream stays open. */
+  | { readonly is: 'FAILED', readonly condition: string }
   /** Nothing comes back, and the stream stays open. */
   | { readonly is: 'drop' }
   /**
@@ -49,6 +56,13 @@ export interface Case {
   readonly on?: Partial<Record<Form, Expect>>
   /** `byte`: each byte in a segment of its own, where there are segments. */
   readonly cut?: 'byte'
+  /** Stanzas that make the scene, each answered without an error, and what clears it away again. */
+  readonly before?: readonly string[]
+  readonly after?: readonly string[]
+  /** One failure of stream management before the stream error. */
+  readonly also?: string
+  /** But for addresses the answers of all such cases of a row are the same, byte for byte. */
+  readonly alike?: boolean
   /** Log lines besides the one of the stream's end, by event. */
   readonly alsoLogged?: readonly string[]
 }
@@ -68,9 +82,11 @@ export const SE = (condition: string, application?: string): Expect =>
   ({ is: 'SE', condition, ...application !== undefined && { application } })
 export const XML = (condition: string, application?: string): Expect =>
   ({ is: 'SE', condition, xml: true, ...application !== undefined && { application } })
-export const XE = (type: string, condition: string, more: { from?: string, application?: string, id?: string } = {}): Expect =>
+type StanzaErrorMore = Pick<Extract<Expect, { is: 'XE' }>, 'from' | 'application' | 'id' | 'hides'>
+export const XE = (type: string, condition: string, more: StanzaErrorMore = {}): Expect =>
   ({ is: 'XE', type, condition, ...more })
 export const SF = (condition: string): Expect => ({ is: 'SF', condition })
+export const FAILED = (condition: string): Expect => ({ is: 'FAILED', condition })
 export const DROP: Expect = { is: 'drop' }
 export const CLOSE: Expect = { is: 'close' }
 export const pass = (delivers?: RegExp, answer?: RegExp): Expect =>

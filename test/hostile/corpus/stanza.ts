@@ -1,12 +1,12 @@
 /** T: stanzas that are XML and not right. RFC 6120 §8, RFC 6121. */
-import { DROP, FORMS, pass, SE, XE, type Bytes, type Case, type Expect, type Form, type Row } from './row.js'
+import { DROP, STANZA_FORMS, pass, SE, XE, type Bytes, type Case, type Expect, type Form, type Row } from './row.js'
 
 interface Setting {
   readonly cases: readonly Case[]
   readonly forms?: readonly Form[]
 }
 
-const row = (id: string, says: string, spec: string, { cases, forms = FORMS }: Setting): Row => ({ id, says, spec, state: 'ON', forms,
+const row = (id: string, says: string, spec: string, { cases, forms = STANZA_FORMS }: Setting): Row => ({ id, says, spec, state: 'ON', forms,
   cases })
 
 const each = (sends: Readonly<Record<string, Bytes>>, expect: Expect): Setting =>

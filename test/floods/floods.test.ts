@@ -1,0 +1,4 @@
+/** Floods, the short form. */
+import { floods } from './plays.js'
+
+floods(1)
