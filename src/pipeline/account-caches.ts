@@ -9,7 +9,8 @@ import type { AccountCache } from './api.js'
 
 /** Entries of one cache: the accounts that are busy at one time on one node; more would only be memory. */
 const ENTRIES_MAX = 20_000
-const ACCOUNTS = 'account'
+/** No plugin's cache is called so. */
+const ACCOUNTS = ':account'
 
 interface Kept<T> {
   readonly value: T
@@ -41,14 +42,14 @@ export class AccountCaches {
 
   /** Now when kept, otherwise a promise. */
   read<T>(cache: AccountCache<T>, account: AccountRef): T | Promise<T> {
-    const shelf = this.#shelf(`plugin:${cache.name}`)
+    const shelf = this.#shelf(cache.name)
     const key = account.jid.toString()
     const kept = shelf.kept.get(key) as Kept<T> | undefined
     return kept === undefined ? load(shelf, key, () => cache.load(this.#store, account)) : kept.value
   }
 
   forget<T>(cache: AccountCache<T>, account: AccountRef): Promise<void> {
-    return this.#forget(`plugin:${cache.name}`, account.jid.toString())
+    return this.#forget(cache.name, account.jid.toString())
   }
 
   /** `undefined` when there is no such account; that is not kept, because others may create it. */

@@ -6,10 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import knex, { type Knex } from 'knex'
 import { systemClock, type Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
+import { Batches } from './batches.js'
 import { Breaker, type DatabaseState } from './breaker.js'
 import { configOf } from './connections.js'
 import { classify, type Cause, type Failure } from './failure.js'
 import { addressOf, MIGRATION_MS, POOL_SIZE, STATEMENT_MS, type DatabaseKind, type DatabaseSettings } from './settings.js'
+import { troubleError, type SqliteConnection, type SqliteResult, type SqliteStatement } from './sqlite-connection.js'
 import { StorageError } from './store.js'
 import { Turns } from './turns.js'
 
@@ -45,6 +47,8 @@ export interface Database {
   check(): Promise<DatabaseFacts>
   /** The rows of a statement of the hot path: written once, and prepared once for each connection where that pays. */
   rows<Row>(statement: Statement, bindings: readonly (string | number)[]): Promise<readonly Row[]>
+  /** How many rows a statement of the hot path changed: rejects with kind `unknown` if its answer was lost. */
+  change(statement: Statement, bindings: readonly (string | number)[]): Promise<number>
   /** One statement that changes nothing. */
   read<T>(query: (sql: Sql) => PromiseLike<T>): Promise<T>
   /** One statement that changes something: rejects with kind `unknown` if its answer was lost. */
@@ -87,6 +91,17 @@ export function rowsOf(kind: DatabaseKind, result: unknown): readonly Readonly<R
   }
 }
 
+/** What is used here of knex's client. */
+interface ConnectionPool {
+  acquireConnection(): Promise<SqliteConnection>
+  releaseConnection(connection: SqliteConnection): Promise<void>
+}
+
+/** How many rows a raw statement changed. */
+function countOf(kind: Exclude<DatabaseKind, 'sqlite'>, result: unknown): number {
+  return kind === 'postgresql' ? (result as { rowCount: number }).rowCount : (result as [{ affectedRows: number }])[0].affectedRows
+}
+
 class KnexDatabase implements Database {
   readonly kind: DatabaseKind
   readonly #settings: DatabaseSettings
@@ -96,6 +111,7 @@ class KnexDatabase implements Database {
   readonly #breaker: Breaker
   /** The breaker does not count who is refused here: the database works, only slowly. */
   readonly #turns: Turns
+  readonly #batches = new Batches((take, mayBeDone) => this.#tries(async () => this.#together(await take()), mayBeDone))
 
   constructor(settings: DatabaseSettings, log: Log, clock: Clock) {
     this.kind = settings.kind
@@ -143,9 +159,15 @@ class KnexDatabase implements Database {
   }
 
   async rows<Row>({ name, text }: Statement, bindings: readonly (string | number)[]): Promise<readonly Row[]> {
+    if (this.kind === 'sqlite') return (await this.#batched({ sql: text, bindings })).rows as readonly Row[]
     const options = this.kind === 'postgresql' ? { name } : {}
-    const result: unknown = await this.read((sql) => sql.raw(text, bindings).options(options))
-    return rowsOf(this.kind, result) as readonly Row[]
+    return rowsOf(this.kind, await this.read((sql) => sql.raw(text, bindings).options(options))) as readonly Row[]
+  }
+
+  async change({ name, text }: Statement, bindings: readonly (string | number)[]): Promise<number> {
+    if (this.kind === 'sqlite') return (await this.#batched({ sql: text, bindings, changes: true })).changes ?? 0
+    const options = this.kind === 'postgresql' ? { name } : {}
+    return countOf(this.kind, await this.write((sql) => sql.raw(text, bindings).options(options)))
   }
 
   read<T>(query: (sql: Sql) => PromiseLike<T>): Promise<T> {
@@ -174,6 +196,24 @@ class KnexDatabase implements Database {
     await this.#turns.idle()
     this.#breaker.close()
     await this.#knex.destroy()
+  }
+
+  async #batched(statement: SqliteStatement): Promise<SqliteResult> {
+    const result = await this.#batches.add(statement)
+    if (result.error === undefined) return result
+    const { message, code } = result.error
+    const failure = classify(troubleError(`${statement.sql} - ${message}`, code))
+    throw failure === undefined ? new Error(message) : this.#failed(failure, false)
+  }
+
+  async #together(statements: readonly SqliteStatement[]): Promise<readonly SqliteResult[]> {
+    const client = this.#knex.client as ConnectionPool
+    const connection = await client.acquireConnection()
+    try {
+      return await connection.request(statements)
+    } finally {
+      await client.releaseConnection(connection)
+    }
   }
 
   async #tries<T>(task: () => PromiseLike<T>, mayBeDone: () => boolean): Promise<T> {

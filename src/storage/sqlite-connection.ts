@@ -19,21 +19,36 @@ export interface Trouble {
 
 export type Ready = { readonly ready: true } | { readonly ready: false; readonly error: Trouble }
 
-/** Without `sql`: close. */
-export type SqliteRequest =
-  | { readonly id: number; readonly sql: string; readonly bindings: readonly unknown[] }
-  | { readonly id: number; readonly sql?: undefined }
+export interface SqliteStatement {
+  readonly sql: string
+  readonly bindings: readonly unknown[]
+  /** It is not a read. */
+  readonly changes?: true
+}
 
-export interface SqliteReply {
-  readonly id: number
+export interface SqliteResult {
   readonly rows?: readonly unknown[]
   readonly changes?: number
   readonly lastId?: number
+  /** It broke a rule of ours, and was undone alone. */
+  readonly error?: Trouble
+}
+
+/** Several statements are one transaction. None: close. */
+export interface SqliteRequest {
+  readonly id: number
+  readonly statements: readonly SqliteStatement[]
+}
+
+export interface SqliteReply {
+  readonly id: number
+  readonly results: readonly SqliteResult[]
+  /** Nothing was done. */
   readonly error?: Trouble
 }
 
 interface Pending {
-  readonly resolve: (reply: SqliteReply) => void
+  readonly resolve: (results: readonly SqliteResult[]) => void
   readonly reject: (error: Error) => void
   readonly timer: NodeJS.Timeout
 }
@@ -75,7 +90,8 @@ export class SqliteConnection {
     return new SqliteConnection(worker, settings.busyMs + 1000)
   }
 
-  request(sql: string, bindings: readonly unknown[]): Promise<SqliteReply> {
+  /** One result for each. */
+  request(statements: readonly SqliteStatement[]): Promise<readonly SqliteResult[]> {
     if (this.__knex__disposed !== undefined) return Promise.reject(this.__knex__disposed)
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
@@ -83,14 +99,14 @@ export class SqliteConnection {
         this.#broken(troubleError(`no answer from SQLite in ${this.#silentMs} ms`, SILENT))
       }, this.#silentMs)
       this.#pending.set(id, { resolve, reject, timer })
-      this.#worker.postMessage({ id, sql, bindings } satisfies SqliteRequest)
+      this.#worker.postMessage({ id, statements } satisfies SqliteRequest)
     })
   }
 
   async close(): Promise<void> {
     this.__knex__disposed ??= troubleError('the SQLite connection is closed', 'SQLITE_MISUSE')
     this.#worker.ref()
-    this.#worker.postMessage({ id: 0 } satisfies SqliteRequest)
+    this.#worker.postMessage({ id: 0, statements: [] } satisfies SqliteRequest)
     await new Promise<void>((resolve) => {
       // A thread that hangs in the file system is left behind; it must not keep the process.
       const late = setTimeout(() => {
@@ -110,7 +126,7 @@ export class SqliteConnection {
     this.#pending.delete(reply.id)
     clearTimeout(pending.timer)
     if (reply.error === undefined) {
-      pending.resolve(reply)
+      pending.resolve(reply.results)
       return
     }
     const { message, code } = reply.error

@@ -50,9 +50,9 @@ export class SqliteClient extends BetterSqliteClient {
 
   async _query(connection: SqliteConnection, query: QueryObject): Promise<QueryObject> {
     if (query.sql === undefined || query.sql === '') throw new Error('The query is empty')
-    const reply = await connection.request(query.sql, this._formatBindings(query.bindings))
-    query.response = reply.rows ?? { changes: reply.changes, lastInsertRowid: reply.lastId }
-    if (reply.rows === undefined) query.context = { lastID: reply.lastId, changes: reply.changes }
+    const [{ rows, changes, lastId } = {}] = await connection.request([{ sql: query.sql, bindings: this._formatBindings(query.bindings) }])
+    query.response = rows ?? { changes, lastInsertRowid: lastId }
+    if (rows === undefined) query.context = { lastID: lastId, changes }
     return query
   }
 

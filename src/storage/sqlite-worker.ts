@@ -5,7 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import SqliteFile from 'libsql'
-import type { Ready, SqliteReply, SqliteRequest, WorkerSettings } from './sqlite-connection.js'
+import type { Ready, SqliteReply, SqliteRequest, SqliteResult, SqliteStatement, Trouble, WorkerSettings } from './sqlite-connection.js'
 
 /** How long one try waits for a lock inside SQLite. */
 const TRY_MS = 100
@@ -13,7 +13,7 @@ const TRY_MS = 100
 const STATEMENTS_MAX = 300
 const TRANSACTION_WORDS = /^\s*(?:begin|commit|rollback|savepoint|release)\b/i
 
-type Bindings = readonly unknown[]
+type Bindings = SqliteStatement['bindings']
 interface Prepared {
   readonly reader: boolean
   run(bindings: Bindings): { changes: number; lastInsertRowid: number }
@@ -31,9 +31,14 @@ if (port === null) throw new Error('sqlite-worker runs as a worker thread only')
 
 const faultOf = (error: unknown): Fault => (error instanceof Error ? error : { message: String(error) })
 
+function troubleOf(error: unknown): Trouble {
+  const { message, code } = faultOf(error)
+  return { message, code: String(code ?? '') }
+}
+
 /** `SQLITE_PROTOCOL` is the race of two processes that open the same WAL. */
 function isBusy(error: unknown): boolean {
-  const code = String(faultOf(error).code ?? '')
+  const { code } = troubleOf(error)
   return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_PROTOCOL'
 }
 
@@ -71,7 +76,7 @@ function prepared(db: SqliteFile.Database, sql: string): Prepared {
   return made
 }
 
-function execute(db: SqliteFile.Database, sql: string, bindings: Bindings): Omit<SqliteReply, 'id'> {
+function execute(db: SqliteFile.Database, { sql, bindings }: SqliteStatement): SqliteResult {
   if (TRANSACTION_WORDS.test(sql)) {
     db.exec(sql)
     return { rows: [] }
@@ -82,29 +87,58 @@ function execute(db: SqliteFile.Database, sql: string, bindings: Bindings): Omit
   return { changes, lastId: lastInsertRowid }
 }
 
+/** What breaks a rule is undone alone; any other fault undoes all. */
+function oneOfMany(db: SqliteFile.Database, statement: SqliteStatement): SqliteResult {
+  try {
+    return execute(db, statement)
+  } catch (error) {
+    const trouble = troubleOf(error)
+    if (!trouble.code.startsWith('SQLITE_CONSTRAINT')) throw error
+    return { error: trouble }
+  }
+}
+
+/** One commit for all: the disk is waited for once. */
+function together(db: SqliteFile.Database, statements: readonly SqliteStatement[]): readonly SqliteResult[] {
+  db.exec(statements.some(({ changes }) => changes) ? 'begin immediate' : 'begin')
+  try {
+    const results = statements.map((statement) => oneOfMany(db, statement))
+    db.exec('commit')
+    return results
+  } catch (error) {
+    // SQLite has done so itself after some faults.
+    if (db.inTransaction) db.exec('rollback')
+    throw error
+  }
+}
+
+const alone: typeof together = (db, statements) => statements.map((statement) => execute(db, statement))
+
+function answer(db: SqliteFile.Database, { id, statements }: SqliteRequest): SqliteReply {
+  const task = statements.length > 1 ? together : alone
+  try {
+    return { id, results: patiently(() => task(db, statements)) }
+  } catch (error) {
+    return { id, results: [], error: troubleOf(error) }
+  }
+}
+
 function start(): void {
   const db = open()
   port?.postMessage({ ready: true } satisfies Ready)
   port?.on('message', (request: SqliteRequest) => {
-    if (request.sql === undefined) {
-      db.close()
-      port.close()
+    if (request.statements.length > 0) {
+      port.postMessage(answer(db, request))
       return
     }
-    const { id, sql, bindings } = request
-    try {
-      port.postMessage({ id, ...patiently(() => execute(db, sql, bindings)) } satisfies SqliteReply)
-    } catch (error) {
-      const { message, code } = faultOf(error)
-      port.postMessage({ id, error: { message, code: String(code ?? '') } } satisfies SqliteReply)
-    }
+    db.close()
+    port.close()
   })
 }
 
 try {
   start()
 } catch (error) {
-  const { message, code } = faultOf(error)
-  port.postMessage({ ready: false, error: { message, code: String(code ?? '') } } satisfies Ready)
+  port.postMessage({ ready: false, error: troubleOf(error) } satisfies Ready)
   port.close()
 }

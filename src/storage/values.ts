@@ -8,6 +8,15 @@ import type { Database, Sql, Statement } from './database.js'
 import { StorageError, type AccountRef, type Values } from './store.js'
 
 const GET: Statement = { name: 'value', text: 'select content from account_values where account_id = ? and name_key = ?' }
+const INSERT: Statement = {
+  name: 'value-insert', text: 'insert into account_values (account_id, name_key, name, content) values (?, ?, ?, ?)'
+}
+const UPDATE: Statement = {
+  name: 'value-update', text: 'update account_values set content = ? where account_id = ? and name_key = ? and content = ?'
+}
+const DELETE: Statement = {
+  name: 'value-delete', text: 'delete from account_values where account_id = ? and name_key = ? and content = ?'
+}
 
 interface Place {
   readonly account_id: number
@@ -93,19 +102,15 @@ export class SqlValues implements Values {
 
   /** False: it is not `before` any more. */
   async #swap(...[account, key, before, after]: [AccountRef, string, string | undefined, string | undefined]): Promise<boolean> {
-    const place = placeOf(account, key)
     if (before === undefined) return after === undefined || this.#insert(account, key, after)
-    const here = { ...place, content: before }
-    const count = await this.#database.write((sql) => {
-      const row = sql('account_values').where(here)
-      return after === undefined ? row.delete() : row.update({ content: after })
-    })
-    return count > 0
+    const here = [account.id, digest(key), before]
+    const count = after === undefined ? this.#database.change(DELETE, here) : this.#database.change(UPDATE, [after, ...here])
+    return await count > 0
   }
 
   async #insert(account: AccountRef, key: string, content: string): Promise<boolean> {
     try {
-      await this.#database.write((sql) => sql('account_values').insert({ ...placeOf(account, key), name: key, content }))
+      await this.#database.change(INSERT, [account.id, digest(key), key, content])
       return true
     } catch (error) {
       // Somebody made it between our look and our insert; or the account is gone.

@@ -80,7 +80,7 @@ describe('SQLite', () => {
   test('a holder that does not let go means busy, and the connection is not used again', async () => {
     const connection = await SqliteConnection.open({ file, busyMs: 150 })
     holder.exec('begin immediate')
-    await expect(connection.request('insert into t values (2, 2)', [])).rejects.toMatchObject({ code: 'SQLITE_BUSY' })
+    await expect(connection.request([{ sql: 'insert into t values (2, 2)', bindings: [] }])).rejects.toMatchObject({ code: 'SQLITE_BUSY' })
     expect(connection.__knex__disposed).toBeDefined()
     holder.exec('commit')
     await connection.close()
@@ -108,6 +108,43 @@ describe('SQLite', () => {
     await expect(database.write((sql) => sql('t').insert({ id: 1, n: 1 }))).rejects.toMatchObject({
       name: 'StorageError', kind: 'refused'
     })
+  })
+
+  const INSERT = { name: 'insert', text: 'insert into t (id, n) values (?, ?)' }
+  const READ = { name: 'read', text: 'select n from t where id = ?' }
+
+  test('of statements that are committed together the one that breaks a rule is undone alone, each time', async () => {
+    for (const id of [10, 20]) {
+      const [made, again, other, read] = await Promise.allSettled([
+        database.change(INSERT, [id, 1]), database.change(INSERT, [id, 2]), database.change(INSERT, [id + 1, 3]), database.rows(READ, [id])
+      ])
+      expect([made, other]).toEqual([{ status: 'fulfilled', value: 1 }, { status: 'fulfilled', value: 1 }])
+      expect(again).toMatchObject({ status: 'rejected', reason: { name: 'StorageError', kind: 'refused' } })
+      expect(read).toEqual({ status: 'fulfilled', value: [{ n: 1 }] })
+    }
+    expect(rowsSeenByOthers()).toEqual([[1, 0], [10, 1], [11, 3], [20, 1], [21, 3]].map(([id, n]) => ({ id, n })))
+  })
+
+  test('statements that are committed together wait for another writer together, and are made once', async () => {
+    holder.exec('begin immediate')
+    const all = Promise.all([database.change(INSERT, [2, 2]), database.rows(READ, [1]), database.change(INSERT, [3, 3])])
+    await untilRefusedOnce()
+    holder.exec('commit')
+    expect(await all).toEqual([1, [{ n: 0 }], 1])
+    expect(rowsSeenByOthers()).toEqual([{ id: 1, n: 0 }, { id: 2, n: 2 }, { id: 3, n: 3 }])
+  })
+
+  test('a fault beyond one statement undoes all that would have been committed with it', async () => {
+    const wrong = { name: 'wrong', text: 'select n from nowhere' }
+    const all = await Promise.allSettled([database.change(INSERT, [2, 2]), database.rows(wrong, []), database.change(INSERT, [3, 3])])
+    expect(all.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    expect(rowsSeenByOthers()).toEqual([{ id: 1, n: 0 }])
+    expect(await database.change(INSERT, [2, 2])).toBe(1)
+  })
+
+  test('never more than some statements wait: the others are refused at once', async () => {
+    const all = await Promise.allSettled(Array.from({ length: 5001 }, () => database.rows(READ, [1])))
+    expect(all.filter(({ status }) => status === 'rejected')).toMatchObject([{ reason: { name: 'StorageError', kind: 'away' } }])
   })
 
   test('a file that is no database, or a folder, is refused for an operator to mend', async () => {

@@ -1,0 +1,71 @@
+/** Runs the load generator against one server and reads what it says. */
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { execFileSync } from 'node:child_process'
+import { FOLDER } from './servers.mjs'
+
+const SOURCE = join(import.meta.dirname, 'load', 'xload.c')
+const XLOAD = join(FOLDER, 'xload')
+const QUIET_TICKS = 3
+const QUIET_TRIES = 240
+const RUN_MS = 300_000
+
+/** Compiles the load generator when it is older than its source. */
+export function buildLoad() {
+  if (existsSync(XLOAD) && statSync(XLOAD).mtimeMs > statSync(SOURCE).mtimeMs) return
+  execFileSync('gcc', ['-O2', '-g', '-Wall', '-Wno-deprecated-declarations', '-Wno-format-truncation', '-o', XLOAD, SOURCE, '-lssl', '-lcrypto'],
+    { stdio: 'inherit' })
+}
+
+/** CPU of processes and of all their children, in ticks of 10 ms. */
+function ticks(pids) {
+  let sum = 0
+  for (const pid of pids) {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    sum += Number(fields[11]) + Number(fields[12])
+  }
+  return sum
+}
+
+/** The work of the run before is done: collection, hibernation, presence of those who left. */
+export async function quiet(pids) {
+  for (let i = 0; i < QUIET_TRIES; i++) {
+    const before = ticks(pids)
+    await pause(500)
+    if (ticks(pids) - before <= QUIET_TICKS) return
+  }
+}
+
+/** One run. Resolves to the generator's line; rejects when a message was lost, doubled, reordered or changed. */
+export async function load(server, args, { duration = 5, warmup = 1.5 } = {}) {
+  await quiet(server.pids)
+  const tls = args.includes('direct')
+  const [first, second] = server.ports.map((port) => (tls ? port.tls : port.plain))
+  const words = [
+    ...args, '--duration', duration, '--warmup', warmup, '--timeout', 240, '--pid', server.pids.join(','), '--port', first,
+    ...(args.includes('--mech') ? [] : ['--mech', 'SCRAM-SHA-1'])
+  ].map(String)
+  const index = words.indexOf('--across')
+  if (index >= 0) words.splice(index, 1, '--port2', String(second))
+  return run(words)
+}
+
+function run(words) {
+  return new Promise((resolve, reject) => {
+    execFile(XLOAD, words, { timeout: RUN_MS, maxBuffer: 1 << 20 }, (error, stdout, stderr) => {
+      const line = stdout.trim().split('\n').pop() ?? ''
+      const said = line.startsWith('{') ? JSON.parse(line) : undefined
+      if (said?.ok === true) resolve(said)
+      else reject(new Error(`the load generator refused the run: ${said?.error ?? (stderr.trim() || String(error))}`))
+    })
+  })
+}
+
+export const median = (numbers) => {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}

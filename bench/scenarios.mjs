@@ -1,0 +1,49 @@
+/**
+ * What is measured, as data. `load`: arguments of the load generator; `figure`: which of its numbers counts; `start`: what the server
+ * needs. Scenarios with the same `start` share one process, in this order, on both sides.
+ */
+const chat = (pairs, window) => ['--scenario', 'chat', '--pairs', pairs, '--window', window]
+const cpu = { figure: 'server_cpu_us_per_unit', unit: 'CPU-µs' }
+const perSecond = { figure: 'units_per_server_cpu_s', unit: 'a CPU second', more: true }
+const login = ['--scenario', 'login', '--n', 2000, '--mech', 'SCRAM-SHA-1']
+
+const SMALL = { accounts: 200 }
+const MANY = { accounts: 2000 }
+const IDLE = { accounts: 19_000 }
+
+const BASE = {
+  'chat-1': { load: chat(1, 1), figure: 'p50_us', unit: 'µs, p50', start: SMALL, tls: true, sm: true },
+  'chat-100x1': { load: chat(100, 1), ...cpu, start: SMALL, tls: true, sm: true },
+  'chat-100x8': { load: chat(100, 8), ...cpu, start: SMALL, tls: true, sm: true },
+  'chat-100x64': { load: chat(100, 64), ...cpu, start: SMALL, tls: true, sm: true },
+  'presence-100': { load: ['--scenario', 'presence', '--n', 101, '--window', 4], ...cpu, start: SMALL, sm: true },
+  'ping-100x8': { load: ['--scenario', 'iq', '--n', 100, '--window', 8], ...cpu, start: SMALL, tls: true, sm: true },
+  'login-bind': { load: [...login, '--presence', 0], ...perSecond, start: MANY, tls: true },
+  'login-full': { load: [...login, '--roster', 1], ...perSecond, start: MANY, tls: true },
+  'idle-19000': { load: ['--scenario', 'idle', '--n', 19_000, '--settle', 8], figure: 'rss_kb_per_conn', unit: 'KB', start: IDLE, once: true },
+  'idle-tls-2000': {
+    load: ['--scenario', 'idle', '--n', 2000, '--settle', 5, '--tls', 'direct'], figure: 'rss_kb_per_conn', unit: 'KB',
+    start: { accounts: 2000, alone: 'tls' }, once: true
+  },
+  'same-100x1': { load: chat(100, 1), ...cpu, start: { accounts: 200, nodes: 2 } },
+  'cluster-100x1': { load: chat(100, 1), across: true, ...cpu, start: { accounts: 200, nodes: 2 } },
+  'same-100x8': { load: chat(100, 8), ...cpu, start: { accounts: 200, nodes: 2 } },
+  'cluster-100x8': { load: chat(100, 8), across: true, ...cpu, start: { accounts: 200, nodes: 2 } },
+  'cluster-100x64': { load: chat(100, 64), across: true, ...cpu, start: { accounts: 200, nodes: 2 } },
+  age: { load: chat(100, 8), logins: 20_000, ...cpu, start: { accounts: 2000, alone: 'age' } }
+}
+
+/** Every scenario by name, with `-tls` and `-sm` where that makes sense. */
+export const SCENARIOS = Object.fromEntries(Object.entries(BASE).flatMap(([name, scenario]) => [
+  [name, scenario],
+  ...(scenario.tls ? [[`${name}-tls`, { ...scenario, load: [...scenario.load, '--tls', 'direct'] }]] : []),
+  ...(scenario.sm ? [[`${name}-sm`, { ...scenario, load: [...scenario.load, '--sm', 5] }]] : [])
+]))
+
+/** What `npm run bench` runs without a name. */
+export const USUAL = [
+  ...Object.keys(BASE), 'chat-100x8-tls', 'chat-100x1-sm', 'chat-100x8-sm', 'chat-100x64-sm', 'login-bind-tls'
+]
+
+/** The smoke test of the bench itself: correct, not fast. */
+export const SHORT = ['chat-100x8', 'presence-100', 'ping-100x8']

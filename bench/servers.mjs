@@ -1,0 +1,135 @@
+/**
+ * The servers that are measured: Starling as its users start it, and Debian's ejabberd and Prosody on loopback. Each `start`
+ * resolves to the processes, the ports by node, and how to end them; nothing that it did not start is touched.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { makeAccounts } from './accounts.mjs'
+
+const HERE = import.meta.dirname
+const MAIN = join(HERE, '..', 'dist', 'main.js')
+const START_MS = 30_000
+const BASE_PORT = 18_400
+
+/** Everything that the bench writes. */
+export const FOLDER = process.env.BENCH_FOLDER ?? '/tmp/starling-bench'
+
+/** What differs from what an operator gets without settings; it stands beside every table. */
+export const EXEMPTIONS = [
+  'no limits by address on loopback (the default of `--limits-exempt`; the peers have none)',
+  '`--c2s-rate=off`, `--c2s-stanza-rate=off` (the peers run without shapers)',
+  '`--vhost-tls-required=false` for the runs without TLS (the same at the peers)'
+]
+
+const listens = (port) => new Promise((resolve) => {
+  const socket = connect({ port, host: '127.0.0.1' }, () => { socket.destroy(); resolve(true) })
+  socket.on('error', () => resolve(false))
+})
+
+async function waitFor(child, ports) {
+  const until = Date.now() + START_MS
+  for (const port of ports) {
+    while (!await listens(port)) {
+      if (child.exitCode !== null || Date.now() > until) throw new Error(`nothing listens on ${port}; see ${FOLDER}`)
+      await pause(50)
+    }
+  }
+}
+
+function properties(folder, index, { nodes, extra }) {
+  const port = BASE_PORT + 10 * index
+  const lines = [
+    '--virt-hosts=localhost', '--vhost-tls-required=false', '--user-db=sqlite',
+    `--user-db-uri=jdbc:sqlite:${join(folder, 'starling.db')}`, '--listen=127.0.0.1',
+    `--c2s-ports=${port}`, `--c2s-tls-ports=${port + 1}`, `--http-ports=${port + 2}`, '--https-ports=', '--ws2s-ports=', '--ws2s-tls-ports=',
+    `--admin-listen=127.0.0.1:${port + 3}`, `--ssl-certs-location=${join(folder, 'certs')}`, '--log-level=info', ...extra
+  ]
+  if (nodes > 1) {
+    lines.push('--cluster-mode=true', '--cluster-allow-loopback=true', `--tigase-primary-address=node${index + 1}.localhost`,
+      '--cluster-listen=127.0.0.1', `--cluster-advertise=127.0.0.1:${port + 4}`, `--cl-comp-ports=${port + 4}`)
+  }
+  const file = join(folder, `node${index + 1}.properties`)
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  return { file, plain: port, tls: port + 1 }
+}
+
+/** @param options nodes, accounts (u0 to uN-1, password `pw`), extra (lines of init.properties), node (arguments of Node) */
+export async function starling({ nodes = 1, accounts = 200, extra = [], node = [], roster = 0 } = {}) {
+  const folder = join(FOLDER, 'starling')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  await makeAccounts(join(folder, 'starling.db'), accounts, roster)
+  const children = []
+  const ports = []
+  try {
+    for (let index = 0; index < nodes; index++) {
+      const { file, plain, tls } = properties(folder, index, { nodes, extra })
+      const out = join(folder, `node${index + 1}.log`)
+      const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
+        { stdio: 'ignore', cwd: folder })
+      children.push(child)
+      ports.push({ plain, tls })
+      await waitFor(child, [plain, tls])
+    }
+  } catch (error) {
+    for (const child of children) child.kill()
+    throw error
+  }
+  if (nodes > 1) await pause(2000)                        // every pair has linked
+  return { name: 'starling', pids: children.map(({ pid }) => pid), ports, folder, stop: () => Promise.all(children.map(end)) }
+}
+
+function end(child) {
+  if (child.exitCode !== null) return undefined
+  return new Promise((resolve) => {
+    const hard = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    child.once('exit', () => { clearTimeout(hard); resolve(undefined) })
+    child.kill()
+  })
+}
+
+function script(name, args, env = {}) {
+  const options = { encoding: 'utf8', env: { ...process.env, BENCH_TMP: FOLDER, ...env }, stdio: ['ignore', 'pipe', 'inherit'] }
+  return execFileSync(join(HERE, 'peers', name), args, options).trim()
+}
+
+/** ejabberd as packaged: accounts with SCRAM keys, two schedulers. */
+export async function ejabberd({ nodes = 1 } = {}) {
+  const pids = [Number(script('ejabberd.sh', ['start', '1', 'scram']))]
+  const stop = () => {
+    for (let n = pids.length; n > 0; n--) script('ejabberd.sh', ['stop', String(n)])
+    script('ejabberd.sh', ['stop', 'epmd'])
+  }
+  try {
+    if (nodes > 1) {
+      pids.push(Number(script('ejabberd.sh', ['start', '2', 'scram'])))
+      await pause(2000)
+      script('ejabberd.sh', ['join'])
+      await pause(3000)
+    }
+  } catch (error) {
+    stop()
+    throw error
+  }
+  await pause(2000)
+  return { name: 'ejabberd', pids, ports: [{ plain: 16222, tls: 16223 }, { plain: 17222, tls: 17223 }].slice(0, nodes), stop: async () => stop() }
+}
+
+const prosodyWith = (name, extra) => async () => {
+  const pid = Number(script('prosody.sh', ['start', 'epoll', 'hashed'], { PROSODY_EXTRA: extra }))
+  await pause(500)
+  return { name, pids: [pid], ports: [{ plain: 15222, tls: 15223 }], stop: async () => { script('prosody.sh', ['stop']) } }
+}
+
+/** By the name that `--with` takes. */
+export const PEERS = {
+  ejabberd,
+  prosody: prosodyWith('prosody', ''),
+  'prosody-gen': prosodyWith('prosody-gen', 'gc = { mode = "generational" }')
+}
+
+/** Packages of Debian that a peer and the load generator need. */
+export const PACKAGES = ['gcc', 'make', 'libssl-dev', 'openssl', 'iproute2', 'ejabberd', 'erlang-base', 'prosody', 'lua-event']
