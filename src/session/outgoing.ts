@@ -14,7 +14,7 @@ import { Stanza } from '../xmpp/stanza.js'
 import { AckRequests, type AckBounds } from './ack-requests.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Deadlines } from '../stream/deadlines.js'
-import { HARD_FACTOR, SlowReader, type SlowBounds } from './slow-reader.js'
+import { HARD_FACTOR, SlowReader, type SlowBounds, type Watched } from './slow-reader.js'
 import type { OriginKey, StableLog } from './stable-log.js'
 import { Entry, type Fork, Unacked } from './unacked.js'
 
@@ -52,7 +52,7 @@ export interface OutgoingOwner {
 /** How long a sender waits for a client that has much to take: long enough for an acknowledgement; no longer, for it may never come. */
 const ROOM_MS = 1000
 
-export class Outgoing {
+export class Outgoing implements Watched {
   readonly #owner: OutgoingOwner
   readonly #parts: OutgoingParts
   readonly #slow: SlowReader
@@ -81,9 +81,15 @@ export class Outgoing {
   constructor(owner: OutgoingOwner, parts: OutgoingParts) {
     this.#owner = owner
     this.#parts = parts
-    const bytes = (): number => this.#stream?.pendingBytes ?? 0
-    const watched = { get pendingBytes() { return bytes() }, tooSlow: (why: string) => owner.tooSlow(why) }
-    this.#slow = new SlowReader(watched, parts.slow, parts)
+    this.#slow = new SlowReader(this, parts.slow, parts)
+  }
+
+  get pendingBytes(): number {
+    return this.#stream?.pendingBytes ?? 0
+  }
+
+  tooSlow(why: string): void {
+    this.#owner.tooSlow(why)
   }
 
   /** Stanzas that are not acknowledged. */
@@ -195,7 +201,7 @@ export class Outgoing {
   get #crowded(): boolean {
     const { queue: { stanzasMax, bytesMax }, slow } = this.#parts
     if (this.#queue !== undefined) return this.#queue.size > stanzasMax / 2 || this.#queue.bytes > bytesMax / 2
-    return (this.#stream?.pendingBytes ?? 0) > slow.slowBytes
+    return this.pendingBytes > slow.slowBytes
   }
 
   #letGo(): void {
