@@ -1,7 +1,8 @@
 /**
  * Options that belong to no single room: domains, admins, plugins, logging, files. The composition root hands them out.
  */
-import { choice, flag, list, options, type Option } from './option.js'
+import { availableParallelism } from 'node:os'
+import { choice, flag, integer, list, options, type Option } from './option.js'
 import { preparedDomain, virtualHosts } from './virtual-hosts.js'
 
 /** One word of `--sm-plugins`. */
@@ -83,10 +84,26 @@ function configType(): Option<string> {
   }
 }
 
+const WORKERS_MAX = 256
+
+function workerCount(name: string, why: string): Option<number> {
+  const plain = integer(name, 1, 1, WORKERS_MAX, why)
+  return {
+    ...plain, kind: 'number, or auto',
+    parse(t) {
+      if (t.toLowerCase() === 'auto') return Math.min(availableParallelism(), WORKERS_MAX)
+      if (/^\d{1,3}$/.test(t)) return plain.parse(t)
+      throw new Error(`a whole number from 1 to ${WORKERS_MAX}, or auto`)
+    }
+  }
+}
+
 export const serverOptions = options({
   configType: configType(),
   virtualHosts: virtualHosts('--virt-hosts', 'Served domains, each with the flags :tls-required, :register, :anon and their opposites '
     + ':-tls-required, :-register, :-anon, and :max-users=N, at which registration ends; when not given, the name of the node.'),
+  workers: workerCount('--workers', 'Processes that share the client ports of this machine, each a member of the cluster; '
+    + 'auto means one for each core.'),
   admins: bareJids('--admins', 'Accounts with administrator\'s rights.'),
   plugins: pluginChoices('--sm-plugins', 'Plugins to switch on (+id) or off (-id) besides those that are on by themselves.'),
   register: flag('--vhost-register-enabled', false,
