@@ -33,7 +33,8 @@ export async function runServer(argv: readonly string[], mode: RunMode): Promise
   if (mode.check || mode.explain) return EXIT.ok
   const logs = logsOf(settings, worker)
   const { workers } = settings.values.server
-  if (worker === undefined) for (const warning of settings.warnings) logs.room('config').warn({ warning: complaintText(warning) }, 'config.warning')
+  const warnings = worker === undefined ? settings.warnings : []
+  for (const warning of warnings) logs.room('config').warn({ warning: complaintText(warning) }, 'config.warning')
   try {
     if (worker === undefined && workers > 1) return await new Workers(workers, logs.room('server')).run()
     return await serve(new Server({ settings, found, logs, version, worker }), logs, worker)

@@ -2,7 +2,7 @@
  * Options that belong to no single room: domains, admins, plugins, logging, files. The composition root hands them out.
  */
 import { availableParallelism } from 'node:os'
-import { choice, flag, integer, list, options, type Option } from './option.js'
+import { choice, flag, list, options, type Option } from './option.js'
 import { preparedDomain, virtualHosts } from './virtual-hosts.js'
 
 /** One word of `--sm-plugins`. */
@@ -87,12 +87,12 @@ function configType(): Option<string> {
 const WORKERS_MAX = 256
 
 function workerCount(name: string, why: string): Option<number> {
-  const plain = integer(name, 1, 1, WORKERS_MAX, why)
   return {
-    ...plain, kind: 'number, or auto',
+    name, kind: 'number, or auto', initial: 1, why, print: String,
     parse(t) {
       if (t.toLowerCase() === 'auto') return Math.min(availableParallelism(), WORKERS_MAX)
-      if (/^\d{1,3}$/.test(t)) return plain.parse(t)
+      const count = /^\d{1,3}$/.test(t) ? Number(t) : NaN
+      if (count >= 1 && count <= WORKERS_MAX) return count
       throw new Error(`a whole number from 1 to ${WORKERS_MAX}, or auto`)
     }
   }

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { WebSocket } from 'ws'
 import { empty, opening, post } from '../proxy/bosh-post.js'
 import { TestClient } from '../support/client.js'
 import { PROGRAM } from '../support/node-process.js'
@@ -73,6 +74,16 @@ describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => 
       expect(String(headers['set-cookie'] ?? '%2F')).toContain('%2F')
     }
   }, 30_000)
+
+  test('§7 WebSocket connections are shared, too', async () => {
+    for (let i = 0; i < 2; i++) {
+      const socket = new WebSocket(`ws://127.0.0.1:${machine.node.ports.http}/xmpp-websocket`, 'xmpp')
+      await once(socket, 'open')
+      socket.send(`<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>`)
+      expect(String((await once(socket, 'message'))[0])).toMatch(/^<open /)
+      socket.terminate()
+    }
+  }, 20_000)
 
   test('§7 SIGHUP is passed on to every worker', async () => {
     machine.node.signal('SIGHUP')
