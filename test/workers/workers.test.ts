@@ -12,6 +12,14 @@ import { SqlDoor } from '../support/rows.js'
 import { until } from '../support/until.js'
 import { Machine } from './machine.js'
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => {
   let machine: Machine
   let sql: SqlDoor
@@ -125,6 +133,29 @@ describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => 
     expect(code).toBe(0)
     expect((await sql.nodes()).map((row) => row['state'])).toEqual(['left', 'left'])
   }, 40_000)
+
+  test('§6 a signal that the system sends to parent and workers alike counts once: all drain, exit 0', async () => {
+    machine.node.spawn()
+    await machine.whole()
+    const client = await machine.device('romeo', 1)
+    for (const pid of [machine.pid(1), machine.pid(2), machine.node.pid]) process.kill(pid, 'SIGINT')
+    expect(await machine.node.exited()).toBe(0)
+    await client.gone()
+    expect(client.streamError).toBe('system-shutdown')
+    expect((await sql.nodes()).map((row) => row['state'])).toEqual(['left', 'left'])
+  }, 60_000)
+
+  test('§7 when the parent is killed, its workers drain and end; none stays behind', async () => {
+    machine.node.spawn()
+    await machine.whole()
+    const client = await machine.device('romeo', 2)
+    const pids = [machine.pid(1), machine.pid(2)]
+    await machine.node.kill()
+    await client.gone()
+    expect(client.streamError).toBe('system-shutdown')
+    await until('both workers have ended', () => !pids.some(isAlive))
+    expect((await sql.nodes()).map((row) => row['state'])).toEqual(['left', 'left'])
+  }, 60_000)
 
   test('§2 a name that a living process holds is not taken: it says who holds it and exits with 75', async () => {
     machine.node.spawn()
