@@ -29,6 +29,7 @@ const XEPS_OF_ROOMS = [
     note: 'clients, where --tls-client-ca is given' },
   { number: 203, version: '2.0', title: 'Delayed Delivery', room: 'xmpp' },
   { number: 206, version: '1.4', title: 'XMPP Over BOSH', room: 'transport' },
+  { number: 352, version: '1.0.0', title: 'Client State Indication', room: 'stream' },
   { number: 386, version: '1.1.0', title: 'Bind 2', room: 'stream', note: 'without an archive: no metadata' },
   { number: 388, version: '1.0.4', title: 'Extensible SASL Profile', room: 'stream', note: 'over TLS' },
   { number: 440, version: '1.0.0', title: 'SASL Channel-Binding Type Capability', room: 'stream' },

@@ -63,7 +63,7 @@ const LINES: readonly (readonly [string, Rule])[] = [
     ['plugins-conf/amp/**', ignored(OFFLINE)], ['plugins-conf/msgoffline/**', ignored(OFFLINE)],
     ['plugins-conf/jabber:iq:roster/**', ignored(ROSTER)], ['plugins-conf/presence/**', ignored(ROSTER)],
     ['plugins-conf/presence-subscription/**', ignored(ROSTER)], ['plugins-conf/presence-state/**', ignored(ROSTER)],
-    ['plugins-conf/urn:xmpp:csi:0/**', ignored('client state indication is not part of this version')],
+    ['plugins-conf/urn:xmpp:csi:0/**', ignored('client state indication is always there; see --csi-held')],
     ['plugins-conf/jabber:iq:register/registrations-per-second', ignored('see --registrations-per-address and --registrations-per-day')],
     ['plugins-conf/message-archive-xep-0136/**', ignored('the message archive is not part of this version')],
     ['plugins-conf/skip-offline', ignored('offline contacts are never disturbed')],

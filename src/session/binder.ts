@@ -18,7 +18,7 @@ const SESSION_ID_BYTES = 16
 /** Enough that nobody guesses it (RFC 6120 §7.6). */
 const RESOURCE_BYTES = 12
 
-export interface BinderParts extends Omit<SessionParts, 'remove' | 'queue' | 'resumptions'> {
+export interface BinderParts extends Omit<SessionParts, 'remove' | 'queue' | 'resumptions' | 'csiHeld'> {
   readonly sessions: Sessions
   readonly hlc: HybridClock
   readonly settings: SessionSettings
@@ -30,7 +30,9 @@ export interface BinderParts extends Omit<SessionParts, 'remove' | 'queue' | 're
 export function createBinder(parts: BinderParts): Binder {
   const { sessions, handler, hlc } = parts
   const resumptions = resumptionsOf(parts)
-  const sessionParts: SessionParts = { ...parts, resumptions, queue: queueOf(parts), remove: (session) => sessions.remove(session) }
+  const sessionParts: SessionParts = {
+    ...parts, resumptions, queue: queueOf(parts), csiHeld: parts.settings.csiHeld, remove: (session) => sessions.remove(session)
+  }
 
   return {
     async bind(identity: Identity, resource: string | undefined, stream: OpenStream): Promise<Bound> {

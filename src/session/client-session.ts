@@ -10,10 +10,12 @@ import type { AccountRef } from '../storage/store.js'
 import type { Log } from '../telemetry/log.js'
 import type { StreamClosedReason } from '../telemetry/reasons.js'
 import type { RawElement } from '../xml/raw.js'
+import { topicOf } from '../rules/client-state.js'
 import { StanzaError, StreamError } from '../xmpp/errors.js'
 import type { Hlc } from '../xmpp/hlc.js'
 import type { Jid } from '../xmpp/jid.js'
 import type { Stanza } from '../xmpp/stanza.js'
+import { HeldBack } from './held-back.js'
 import { Incoming, type IncomingParts } from './incoming.js'
 import { Outgoing, type OutgoingOwner, type OutgoingParts } from './outgoing.js'
 import type { Resumptions } from './resumptions.js'
@@ -21,7 +23,7 @@ import type { LocalSession } from './sessions.js'
 import { pingTo } from './silence.js'
 import type { Slot } from './slot.js'
 import type { OriginKey } from './stable-log.js'
-import type { Fork } from './unacked.js'
+import { Entry, type Fork } from './unacked.js'
 
 /** What sessions count. */
 export type SessionMetrics = IncomingParts['metrics'] & OutgoingParts['metrics']
@@ -30,6 +32,8 @@ export interface SessionParts extends IncomingParts, OutgoingParts {
   readonly metrics: SessionMetrics
   readonly log: Log
   readonly resumptions: Resumptions
+  /** Stanzas that may wait while a client is inactive. */
+  readonly csiHeld: number
   /** Takes the session out of the registry. */
   readonly remove: (session: LocalSession) => void
 }
@@ -55,6 +59,8 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
   readonly #incoming: Incoming
   readonly #outgoing: Outgoing
   readonly #slots = new Map<Slot<unknown>, unknown>()
+  /** Nobody looks at the client. */
+  #heldBack: HeldBack | undefined
   #stream: OpenStream | undefined
   #secure: boolean
   #address: string
@@ -133,7 +139,32 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
   }
 
   deliver(stanza: Stanza, to?: Jid, key?: OriginKey, fork?: Fork): true | Promise<void> {
+    if (this.#over) return true
+    if (this.#heldBack === undefined) return this.#outgoing.deliver(stanza, to, key, fork)
+    return this.#deliverUnseen(this.#heldBack, new Entry(stanza, to, key, fork))
+  }
+
+  // XEP-0352 §5.1: nothing that waits is overtaken.
+  #deliverUnseen(heldBack: HeldBack, entry: Entry): true | Promise<void> {
+    const topic = topicOf(entry.stanza)
+    if (topic !== undefined) return heldBack.hold(topic, entry)
+    heldBack.release()
+    return this.#letGo(entry)
+  }
+
+  #letGo({ stanza, to, key, fork }: Entry): true | Promise<void> {
     return this.#over || this.#outgoing.deliver(stanza, to, key, fork)
+  }
+
+  look(active: boolean): void {
+    const { stableLog, csiHeld: most } = this.#parts
+    if (active) {
+      this.#heldBack?.release()
+      this.#heldBack = undefined
+    } else if (most > 0) {
+      const log = this.#resumeMs > 0 ? stableLog : undefined
+      this.#heldBack ??= new HeldBack({ session: this.session, most, log, deliver: (entry) => this.#letGo(entry) })
+    }
   }
 
   room(): Promise<void> | undefined {
@@ -172,12 +203,15 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
 
   enable({ resume, max = Infinity }: EnableWish): Enabled {
     if (this.#managed || this.#over) throw new StanzaError('cancel', 'unexpected-request')
+    const inactive = this.#heldBack !== undefined
+    this.look(true)                                                     // uncounted, if anything waits
     const { resumptions } = this.#parts
     const seconds = resume ? Math.min(max, resumptions.secondsMax) : 0
     this.#managed = true
     this.#resumeMs = seconds * 1000
     this.#incoming.enable(resumptions.start)
     this.#outgoing.enable(seconds > 0, resumptions.start)
+    if (inactive) this.look(false)
     return seconds > 0 ? resumptions.add(this, seconds) : {}
   }
 
@@ -185,6 +219,7 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
   async resume(stream: OpenStream, { previd, h: theirs }: ResumeWish): Promise<Resumed> {
     if (!this.#outgoing.resume(theirs)) this.#wentBack(theirs)
     const older = this.#swap(stream)
+    this.look(true)                                                     // XEP-0352 §5.2
     const h = this.#incoming.resume()
     if (older !== undefined) this.#closeStream(older, new StreamError('conflict', 'Resumed on another connection'), 'replaced')
     const stable = this.#parts.stableLog.append({ type: 'IN', session: this.session, h })
@@ -232,7 +267,7 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
 
   probe(): void {
     if (this.#managed) this.#stream?.send(`<r xmlns='${NS_SM}'/>`)
-    else void this.deliver(pingTo(this.jid), this.jid)
+    else void this.#outgoing.deliver(pingTo(this.jid), this.jid, undefined, undefined)
   }
 
   #swap(stream: OpenStream): OpenStream | undefined {
@@ -268,6 +303,7 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
     this.#over = true
     this.#leave()
     const left = this.#outgoing.end()
+    this.#heldBack = undefined                                          // news for nobody
     if (wasDetached) log.info({ jid: this.jid.toString(), reason, unacked: left.length }, 'session.expired')
     if (this.#resumeMs > 0) resumptions.ended(this, this.#incoming.handled)
     remove(this)

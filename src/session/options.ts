@@ -19,6 +19,8 @@ export const sessionOptions = options({
   smRequestEvery: integer('--sm-request-every', 5, 1, 1_000, 'Stanzas after which a client is asked what it has got.'),
   smRequestIdle: milliseconds('--sm-request-idle', 1_000, 250, 60_000, 'After fewer stanzas it is asked when so long has passed.'),
   smAckSeconds: seconds('--sm-ack-seconds', 60, 1, 3_600, 'A client that is asked and does not answer for so long has lost its line.'),
+  csiHeld: integer('--csi-held', 256, 0, 1_000,
+    'Presence and typing notices that wait, the newest of each sender, while nobody looks at a client (XEP-0352); 0: none do.'),
   tokenDays: integer('--fast-token-days', 21, 0, 365,
     'Days that a login token (FAST, XEP-0484) is good for: a device that stays away longer needs its password. 0: no tokens.'),
   tokenRotateDays: integer('--fast-rotate-days', 7, 1, 365, 'A login token of this age in days is replaced when it is used.')

@@ -16,6 +16,10 @@ export interface OriginKey {
 export type LogRecord =
   | { readonly type: 'OPEN'; readonly session: string }
   | OutRecord
+  /** The newest on its topic, which waits until somebody looks (XEP-0352). It has no number yet (I4). */
+  | { readonly type: 'HOLD'; readonly session: string; readonly topic: string } & Pick<OutRecord, 'key' | 'stanza' | 'to'>
+  /** Whatever was held has its `OUT` by now. */
+  | { readonly type: 'RELEASE'; readonly session: string }
   | { readonly type: 'IN'; readonly session: string; readonly h: number }
   | { readonly type: 'TRIM'; readonly session: string; readonly h: number }
   | { readonly type: 'CLOSE'; readonly session: string }

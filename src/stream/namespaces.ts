@@ -19,6 +19,8 @@ export const NS_BIND = 'urn:ietf:params:xml:ns:xmpp-bind'
 export const NS_SESSION = 'urn:ietf:params:xml:ns:xmpp-session'
 /** XEP-0198 §12.1. */
 export const NS_SM = 'urn:xmpp:sm:3'
+/** XEP-0352. */
+export const NS_CSI = 'urn:xmpp:csi:0'
 /** XEP-0077 §14.1, §14.2. */
 export const NS_REGISTER = 'jabber:iq:register'
 export const NS_REGISTER_FEATURE = 'http://jabber.org/features/iq-register'

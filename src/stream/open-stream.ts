@@ -19,6 +19,8 @@ export interface StanzaConsumer {
   acknowledged(h: number): void
   /** `<enable/>` (XEP-0198 §3): stanzas count from now on. Throws `StanzaError`. */
   enable(wish: EnableWish): Enabled
+  /** Somebody looks at the client, or nobody does (XEP-0352). Each stream begins with somebody. */
+  look(active: boolean): void
   /** The transport has room again after `write` said no. */
   drained(): void
   /** Nothing follows on `stream` and nothing can be written. Called once for each stream that the consumer has had. */

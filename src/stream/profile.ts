@@ -5,6 +5,7 @@
 import type { Authenticator, Tokens } from './authenticator.js'
 import { advertised } from './features/advertised.js'
 import { bind, type Binder } from './features/bind.js'
+import { clientState } from './features/csi.js'
 import type { LoginRules } from './features/exchange.js'
 import type { Feature } from './features/feature.js'
 import { limits, type ToldLimits } from './features/limits.js'
@@ -73,6 +74,7 @@ export function c2sProfile(parts: C2sParts): Profile {
       register({ registrar, tlsRequired }),
       bind(binder),
       streamManagement(binder),
+      clientState,
       legacySession,
       limits(parts.limits, tlsRequired),
       advertised('extras', extras)

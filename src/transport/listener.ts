@@ -137,6 +137,7 @@ export class Listener {
     else this.#receive(socket, origin)
   }
 
+  // PROXY protocol §2: where proxies are named only they may say who is there.
   #receive(socket: Socket, origin: Origin): void {
     const { trusted } = this.#room
     if (!this.door.proxied) this.#admit(socket, origin)

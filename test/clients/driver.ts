@@ -9,6 +9,8 @@ export interface Door {
   readonly security: 'plain' | 'starttls' | 'direct'
   /** PEM with the node's certificate, for clients that check it. */
   readonly certificate: string
+  /** The node offers SCRAM with channel binding, over TLS. */
+  readonly bindings: boolean
 }
 
 export interface Account {
@@ -55,6 +57,54 @@ export interface Driver {
   end(): Promise<void>
 }
 
+/** A client whose stream management brings a session back by itself. */
+export interface ResumingDriver extends Driver {
+  readonly line: Line
+  /** As when the system says that there is another network: the connection is dropped without a word. */
+  changeNetworks(): Promise<void>
+}
+
+/** Whether the stream of a client lives, and how often it came back. */
+export class Line {
+  resumptions = 0
+  #up = false
+  #failure: Error | undefined
+  #waiting: (() => void)[] = []
+
+  /** @param resumed not for the first time */
+  up(resumed: boolean): void {
+    this.#up = true
+    if (resumed) this.resumptions++
+    this.#wake()
+  }
+
+  down(): void {
+    this.#up = false
+  }
+
+  /** The session is lost: what the library says of it. */
+  failed(why: string): void {
+    this.#failure ??= new Error(why)
+    this.#wake()
+  }
+
+  /** Resolves when stanzas may be given to the library; rejects when the session is lost. */
+  async live(): Promise<void> {
+    while (!this.#up && this.#failure === undefined) await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Resolves at the next return. */
+  async back(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
+  }
+
+  #wake(): void {
+    for (const go of this.#waiting.splice(0)) go()
+  }
+}
+
 /** Longer than any answer takes while fourteen clients share a busy machine. */
 const PATIENCE_MS = 25_000
 
@@ -92,6 +142,11 @@ export class Journal {
       }, PATIENCE_MS)
       this.#waiting.add(waiting)
     })
+  }
+
+  /** What is left. */
+  get rest(): readonly Seen[] {
+    return this.#seen
   }
 
   async presence(from: string, type: string, also: Partial<PresenceSeen> = {}): Promise<PresenceSeen> {

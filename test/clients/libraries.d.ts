@@ -24,7 +24,9 @@ declare module '@xmpp/client' {
 
   interface XmppClient extends EventEmitter {
     readonly iqCaller: { get(payload: Element, to?: string): Promise<Element | undefined> }
-    readonly reconnect: { stop(): void }
+    readonly reconnect: { delay: number, stop(): void }
+    readonly socket: { destroy?(): void, readonly socket?: { destroy(): void } | null } | null
+    readonly streamManagement: EventEmitter & { readonly enabled: boolean }
     readonly fast: {
       saveToken: (token: FastToken) => Promise<void>
       fetchToken: () => Promise<FastToken | undefined>

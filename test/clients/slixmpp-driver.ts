@@ -2,13 +2,14 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { Journal, type Account, type Contact, type Door, type Driver, type Seen, type Show } from './driver.js'
+import { Journal, Line, type Account, type Contact, type Door, type ResumingDriver, type Seen, type Show } from './driver.js'
 
 const PYTHON = '/usr/bin/python3'
 const SCRIPT = join(import.meta.dirname, 'slixmpp_client.py')
 
-interface Line {
+interface Said {
   readonly seen?: Seen
+  readonly line?: 'down' | 'resumed' | 'failed'
   readonly answer?: number
   readonly value?: unknown
   readonly error?: string
@@ -24,14 +25,17 @@ export function requireSlixmpp(): void {
   throw new Error(`${PYTHON} has no slixmpp: ./scripts/test installs what the tests need`)
 }
 
-export class SlixmppDriver implements Driver {
+export class SlixmppDriver implements ResumingDriver {
   readonly journal = new Journal('slixmpp over tcp')
+  readonly line = new Line()
   readonly #questions = new Map<number, Question>()
   #process: ChildProcess | undefined
   #complaints = ''
   #ids = 0
 
-  async login({ ports, security, certificate }: Door, { user, domain, password }: Account): Promise<string> {
+  constructor(private readonly resumes = false) {}
+
+  async login({ ports, security, certificate, bindings }: Door, { user, domain, password }: Account): Promise<string> {
     const child = spawn(PYTHON, [SCRIPT], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#process = child
     child.stderr.on('data', (chunk: Buffer) => { this.#complaints += chunk.toString() })
@@ -39,9 +43,12 @@ export class SlixmppDriver implements Driver {
     child.once('exit', () => {
       for (const { reject } of this.#questions.values()) reject(new Error(`slixmpp ended: ${this.#complaints}`))
     })
-    createInterface({ input: child.stdout }).on('line', (line) => { this.#heard(JSON.parse(line) as Line) })
+    createInterface({ input: child.stdout }).on('line', (line) => { this.#heard(JSON.parse(line) as Said) })
     const port = security === 'direct' ? ports.c2sTls : ports.c2s
-    return await this.#ask('login', `${user}@${domain}`, password, '127.0.0.1', port, security, certificate) as string
+    const jid = await this.#ask('login', `${user}@${domain}`, password, '127.0.0.1', port, security, certificate, this.resumes) as string
+    checkMechanism(await this.#ask('mechanism') as string, security !== 'plain' && bindings)
+    this.line.up(false)
+    return jid
   }
 
   async roster(): Promise<readonly Contact[]> {
@@ -64,6 +71,10 @@ export class SlixmppDriver implements Driver {
     await this.#ask('send', to, body)
   }
 
+  async changeNetworks(): Promise<void> {
+    await this.#ask('change_networks')
+  }
+
   async leave(): Promise<void> {
     await this.#ask('leave')
   }
@@ -76,7 +87,7 @@ export class SlixmppDriver implements Driver {
     await gone
   }
 
-  #ask(method: string, ...words: readonly (string | number)[]): Promise<unknown> {
+  #ask(method: string, ...words: readonly (string | number | boolean)[]): Promise<unknown> {
     const id = ++this.#ids
     return new Promise((resolve, reject) => {
       this.#questions.set(id, { resolve, reject })
@@ -84,11 +95,23 @@ export class SlixmppDriver implements Driver {
     })
   }
 
-  #heard({ seen, answer = 0, value, error }: Line): void {
+  #heard({ seen, line, answer = 0, value, error }: Said): void {
     if (seen !== undefined) this.journal.saw(seen)
+    if (line === 'down') this.line.down()
+    if (line === 'resumed') this.line.up(true)
+    if (line === 'failed') this.line.failed(`the session is lost: ${this.#complaints}`)
     const question = this.#questions.get(answer)
     this.#questions.delete(answer)
     if (error === undefined) question?.resolve(value)
     else question?.reject(new Error(`${error} ${this.#complaints}`))
   }
+}
+
+/**
+ * slixmpp 1.8 knows of channel bindings `tls-unique` only and says to the others that the server has none: where that is untrue
+ * SCRAM fails, as it must (RFC 5802 §6), and the library goes on to PLAIN. Everywhere else it logs in with SCRAM.
+ */
+function checkMechanism(mechanism: string, bindings: boolean): void {
+  if (bindings ? mechanism === 'PLAIN' : /^SCRAM-SHA-(?:1|256|512)$/.test(mechanism)) return
+  throw new Error(`slixmpp logged in with ${mechanism}, ${bindings ? 'with' : 'without'} channel bindings offered`)
 }

@@ -2,17 +2,20 @@
 import { client, xml, type XmppClient } from '@xmpp/client'
 import type { Element } from 'ltx'
 import { WebSocket } from 'ws'
-import { Journal, presenceSeen, type Account, type Contact, type Door, type Driver, type Show } from './driver.js'
+import { Journal, Line, presenceSeen, type Account, type Contact, type Door, type ResumingDriver, type Show } from './driver.js'
 
 /** The library's own two seconds for each step are too short while fourteen clients log in on a busy machine. */
 const STEP_MS = 20_000
+/** The library's own second would make up most of a test with many cuts. */
+const RECONNECT_MS = 50
 const NS_ROSTER = 'jabber:iq:roster'
 
-export class XmppClientDriver implements Driver {
+export class XmppClientDriver implements ResumingDriver {
   readonly journal: Journal
+  readonly line = new Line()
   #xmpp: XmppClient | undefined
 
-  constructor(readonly over: 'tcp' | 'websocket') {
+  constructor(readonly over: 'tcp' | 'websocket', private readonly resumes = false) {
     this.journal = new Journal(`@xmpp/client over ${over}`)
     // The library takes the platform's WebSocket, and Node has one from version 22 on.
     if (over === 'websocket') Object.assign(globalThis, { WebSocket })
@@ -26,7 +29,8 @@ export class XmppClientDriver implements Driver {
     // There is no switch for it: the library uses STARTTLS wherever it is offered.
     if (door.security === 'plain') xmpp.prependListener('element', withoutTls)
     const jid = await startOf(xmpp)
-    xmpp.reconnect.stop()
+    if (this.resumes) await this.#watch(xmpp)
+    else xmpp.reconnect.stop()
     await this.roster()
     await xmpp.send(xml('presence'))
     return jid.toString()
@@ -51,7 +55,44 @@ export class XmppClientDriver implements Driver {
   }
 
   async send(to: string, body: string): Promise<void> {
-    await this.#live.send(xml('message', { to, type: 'chat' }, xml('body', {}, body)))
+    const message = xml('message', { to, type: 'chat' }, xml('body', {}, body))
+    if (this.resumes) await this.#sendSurely(message)
+    else await this.#live.send(message)
+  }
+
+  /**
+   * The library reconnects and resumes by itself. It answers for a stanza from the moment when the system has taken its bytes,
+   * which is when `send` resolves: then it is kept until it is acknowledged, and written again with a delay after resuming.
+   * A stanza that `send` rejects it forgets, and it takes none while there is no connection: those are given to it again.
+   */
+  async #sendSurely(message: Element): Promise<void> {
+    for (;;) {
+      await this.line.live()
+      const { resumptions } = this.line
+      try {
+        return await this.#live.send(message)
+      } catch {
+        while (this.line.resumptions === resumptions) await this.line.back()
+      }
+    }
+  }
+
+  async #watch(xmpp: XmppClient): Promise<void> {
+    const { line } = this
+    // It is online before stream management is enabled, and does not bear stanzas in between.
+    while (!xmpp.streamManagement.enabled) await new Promise((resolve) => { setTimeout(resolve, 5) })
+    xmpp.reconnect.delay = RECONNECT_MS
+    xmpp.on('disconnect', () => { line.down() })
+    xmpp.streamManagement.on('resumed', () => { line.up(true) })
+    xmpp.streamManagement.on('fail', (lost: Element) => { line.failed(`not resumed, ${lost.toString()} is lost`) })
+    xmpp.on('online', () => { line.failed('a new session, not the old one') })
+    line.up(false)
+  }
+
+  async changeNetworks(): Promise<void> {
+    const { socket } = this.#live
+    if (socket?.destroy !== undefined) socket.destroy()
+    else socket?.socket?.destroy()
   }
 
   async leave(): Promise<void> {
@@ -59,6 +100,7 @@ export class XmppClientDriver implements Driver {
   }
 
   async end(): Promise<void> {
+    this.#xmpp?.reconnect.stop()
     await this.#xmpp?.stop()
   }
 

@@ -93,7 +93,7 @@ async function sessionsOf(cluster: Cluster): Promise<Page['sessions']> {
 async function converse({ cluster, proxy }: Stage, { security, driver }: Way): Promise<Page['sessions'][number]> {
   const [romeo, juliet] = [driver(), await TestClient.login({ port: proxy.ports.c2s, user: 'juliet', tls: 'starttls' })]
   try {
-    const door = { ports: { ...proxy.ports, admin: 0, cluster: 0 }, security, certificate: '' }
+    const door = { ports: { ...proxy.ports, admin: 0, cluster: 0 }, security, certificate: '', bindings: true }
     const full = await romeo.login(door, { user: 'romeo', domain: 'localhost', password: 'secret' })
     await romeo.send(juliet.jid, 'through <the> proxy')
     expect((await juliet.message('through <the> proxy')).attrs['from']).toBe(full)

@@ -1,6 +1,7 @@
 /** Stream management together with the login (XEP-0198 §9, XEP-0386 §3.2), upgrades of keys (XEP-0480), limits (XEP-0478). */
 import { describe, expect, test } from '@jest/globals'
 import { parseJid } from '../../src/xmpp/jid.js'
+import { Stanza } from '../../src/xmpp/stanza.js'
 import {
   authenticate, base64, bind2, FAST, failure, hashedToken, plain, response, saltedPassword, SASL2, Scram, userAgent
 } from '../support/sasl2.js'
@@ -41,6 +42,20 @@ describe('stream management with the login', () => {
     expect(answer).toMatch(/<bound xmlns='urn:xmpp:bind:0'><enabled xmlns='urn:xmpp:sm:3' id='[^']+' resume='true'[^>]*\/><\/bound><\/success><stream:features>/)
     wire.says(`<presence/><r xmlns='${SM}'/>`)
     expect(wire.take()).toBe(`<a xmlns='${SM}' h='1'/>`)
+  })
+
+  test('a client begins inactive when it says so; a session that goes on is active (XEP-0386 §3.2, XEP-0352 §5.2)', async () => {
+    const rig = await rigOf()
+    const inactive = "<inactive xmlns='urn:xmpp:csi:0'/>"
+    const { wire, answer } = await login(rig, userAgent() + bind2(ENABLE + inactive))
+    const away = (): void => { void rig.session(jidIn(answer)).deliver(Stanza.of({ kind: 'presence', from: parseJid('bob@im.test/x') })) }
+    away()
+    expect(wire.take()).toBe('')
+    wire.cut()
+    const again = await login(rig, resume(idIn(answer)) + bind2(inactive), { pattern: /<\/success>/ })
+    expect(again.answer + again.wire.take()).toMatch(/<resumed .*<presence /)
+    away()
+    expect(again.wire.take()).toMatch(/<presence /)
   })
 
   test('L31: a session goes on: nothing is bound, no features are said (XEP-0198 §9.2)', async () => {
@@ -111,7 +126,7 @@ describe('stream management with the login', () => {
     const rig = await rigOf()
     const wire = rig.connect({ kind: 'bosh' })
     wire.says(header(wire))
-    expect(wire.take()).toMatch(/<inline><bind xmlns='urn:xmpp:bind:0'\/><fast/)
+    expect(wire.take()).toMatch(/<inline><bind xmlns='urn:xmpp:bind:0'><inline><feature var='urn:xmpp:csi:0'\/><\/inline><\/bind><fast/)
     const { answer } = await login(rig, resume('x') + bind2(ENABLE), { kind: 'bosh' })
     const refused = failed('feature-not-implemented')
     expect(answer).toContain(`${refused}<bound xmlns='urn:xmpp:bind:0'>${refused}</bound>`)

@@ -133,7 +133,7 @@ describe('after authentication', () => {
     const after = wire.take()
     expect(idOf(after)).not.toBe(idOf(before))
     expect(after).toMatch(new RegExp("<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>" +
-      "<sm xmlns='urn:xmpp:sm:3'/>" +
+      "<sm xmlns='urn:xmpp:sm:3'/><csi xmlns='urn:xmpp:csi:0'/>" +
       "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>" +
       "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes><idle-seconds>360</idle-seconds></limits>" +
       "<ver xmlns='urn:xmpp:features:rosterver'/></stream:features>$"))

@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 
 export class Forwarder {
   readonly #pairs = new Set<readonly [Socket, Socket]>()
+  readonly #frozen = new Set<Socket>()
   #mode: 'open' | 'cut' | 'stalled' = 'open'
   #newcomers = true
   /** Port behind it. */
@@ -37,6 +38,16 @@ export class Forwarder {
     for (const pair of this.#pairs) for (const socket of pair) socket.pause()
   }
 
+  /** As when a phone changes networks: connections that stand go silent for good and nobody is told; new ones are served. */
+  freeze(): void {
+    for (const socket of [...this.#pairs].flat()) {
+      for (const event of ['data', 'drain', 'close']) socket.removeAllListeners(event)
+      socket.pause()
+      this.#frozen.add(socket)
+    }
+    this.#pairs.clear()
+  }
+
   /** Connections that stand go on; no new ones. */
   refuse(): void {
     this.#newcomers = false
@@ -50,6 +61,7 @@ export class Forwarder {
 
   async close(): Promise<void> {
     this.cut()
+    for (const socket of this.#frozen) socket.destroy()
     await new Promise<void>((done) => { this.server.close(() => { done() }) })
   }
 

@@ -145,6 +145,14 @@ describe('BOSH over HTTP', () => {
     client.write('POST /http-bind HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<')
     expect(await client.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 408 /)
   })
+
+  test.each([['headers that drip', 'GET /healthz HTTP/1.1\r\nHost: x\r\nX: '], ['half a line', 'GE'], ['silence', '']])(
+    '%s: 408, and the connection is over (RFC 9110 §15.5.9)', async (_what, text) => {
+      const { port } = await bench({ bodyMs: 1_000 })
+      const client = await ByteClient.connect(port)
+      if (text !== '') client.write(text)
+      expect(await client.untilEnd()).toMatch(/^HTTP\/1\.1 408 /)
+    })
 })
 
 describe('web origins', () => {

@@ -144,7 +144,7 @@ describe('a listener that expects the header', () => {
     plain.cut()
   })
 
-  test('where proxies are named, nobody else\'s header is believed: closed with one line (§5)', async () => {
+  test('where proxies are named, nobody else\'s header is believed: closed with one line (§2)', async () => {
     const { room, port } = await proxied(false, ['192.0.2.0/24'])
     const client = await ByteClient.connect(port)
     client.write('PROXY TCP4 198.51.100.7 192.0.2.2 4000 5222\r\n<hello/>')

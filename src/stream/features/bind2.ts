@@ -7,7 +7,7 @@ import { StanzaError } from '../../xmpp/errors.js'
 import { JidError, prepareResource } from '../../xmpp/jid.js'
 import type { Element } from '../../xml/element.js'
 import type { Identity } from '../authenticator.js'
-import { NS_BIND2, NS_SM } from '../namespaces.js'
+import { NS_BIND2, NS_CSI, NS_SM } from '../namespaces.js'
 import type { Wish } from './authenticate.js'
 import { ResumeFailure, type Binder, type Bound, type Resumed } from './bind.js'
 import type { FeatureHost, Flag } from './feature.js'
@@ -31,8 +31,9 @@ export interface Bind2Parts {
 
 /** For `<inline/>` (§3.1, XEP-0198 §9). */
 export function bind2Offer({ kind }: FeatureHost): string {
-  if (!isManaged(kind)) return `<bind xmlns='${NS_BIND2}'/>`
-  return `<bind xmlns='${NS_BIND2}'><inline><feature var='${NS_SM}'/></inline></bind><sm xmlns='${NS_SM}'/>`
+  const csi = `<feature var='${NS_CSI}'/>`
+  if (!isManaged(kind)) return `<bind xmlns='${NS_BIND2}'><inline>${csi}</inline></bind>`
+  return `<bind xmlns='${NS_BIND2}'><inline>${csi}<feature var='${NS_SM}'/></inline></bind><sm xmlns='${NS_SM}'/>`
 }
 
 const MANAGED: readonly Flag[] = ['bound', 'managed']
@@ -49,6 +50,7 @@ export async function establish(parts: Bind2Parts, wish: Wish, identity: Identit
   if (wish.bind === undefined || bound === undefined) return { bound: undefined, resumed: false, raises: [], text: failed }
   const enabled = wish.bind.getChild('enable', NS_SM)
   const inside = enabled === undefined ? '' : enable(bound, enabled, host)
+  if (wish.bind.getChild('inactive', NS_CSI) !== undefined) bound.consumer.look(false)      // §3.2
   const text = inside === '' ? `<bound xmlns='${NS_BIND2}'/>` : `<bound xmlns='${NS_BIND2}'>${inside}</bound>`
   return { bound, resumed: false, raises: inside.startsWith('<enabled') ? MANAGED : ['bound'], text: failed + text }
 }

@@ -1,5 +1,5 @@
 /** What a login is, whatever mechanism it uses and whatever XML carries it (RFC 4422): what it is given, what it answers. */
-import type { BindingType, TlsFacts } from '../../transport/transport.js'
+import type { BindingType, TlsFacts, TransportKind } from '../../transport/transport.js'
 import { JidError, parseJid, type Jid } from '../../xmpp/jid.js'
 import { SaslFailure, type Authenticator, type Identity } from '../authenticator.js'
 
@@ -25,6 +25,7 @@ export interface LoginRules {
 
 /** The stream that somebody logs in on; a `FeatureHost` is one. */
 export interface LoginStream {
+  readonly kind: TransportKind
   readonly domain: string
   readonly flags: { readonly secure: boolean }
   readonly peer: { readonly tls?: TlsFacts }

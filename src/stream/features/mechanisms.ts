@@ -15,7 +15,9 @@ export function mechanismsFor(rules: LoginRules, stream: LoginStream): Offer {
   const { authenticator, plain, plainWithoutTls } = rules
   const { secure } = stream.flags
   if (!secure && rules.tlsRequired(stream.domain)) return { mechanisms: [], bindings: [] }
-  const bindings = (stream.peer.tls?.bindings ?? []).filter((type) => rules.bindings.includes(type))
+  // Browsers know nothing of their TLS, and libraries made for them take -PLUS for what it is not: none over WebSocket.
+  const known = stream.kind === 'websocket' ? [] : stream.peer.tls?.bindings ?? []
+  const bindings = known.filter((type) => rules.bindings.includes(type))
   const scram = authenticator.hashes.map((hash) => `SCRAM-${hash}`)
   const mechanisms = [
     ...(certifiedOn(stream).length > 0 ? ['EXTERNAL'] : []),
@@ -30,7 +32,7 @@ export function mechanismsFor(rules: LoginRules, stream: LoginStream): Offer {
 /** The peer must take up TLS first (RFC 6120 §6.5.4). */
 export function needsTls(rules: LoginRules, stream: LoginStream, mechanism: string): boolean {
   const offeredOn = (one: LoginStream): boolean => mechanismsFor(rules, one).mechanisms.includes(mechanism)
-  return !stream.flags.secure && !offeredOn(stream) && offeredOn({ domain: stream.domain, peer: {}, flags: { secure: true } })
+  return !stream.flags.secure && !offeredOn(stream) && offeredOn({ kind: stream.kind, domain: stream.domain, peer: {}, flags: { secure: true } })
 }
 
 /** @param mechanism one of `offer`; throws `SaslFailure` for any other */
