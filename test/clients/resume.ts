@@ -89,6 +89,7 @@ async function speak(talker: Talker, to: string, { messages, cuts }: Amount): Pr
       losing.catch(() => {})
     }
     await talker.driver.send(to, line)
+    await new Promise((resolve) => { setImmediate(resolve) })                 // the network has its turn
   }
   await losing
 }
@@ -97,7 +98,8 @@ async function hear(talker: Talker, from: string, { messages }: Amount): Promise
   const { journal } = talker.driver
   const heard: string[] = []
   while (heard.length < messages) heard.push((await journal.message(from)).body)
-  expect({ by: journal.owner, heard }).toEqual({ by: journal.owner, heard: lines(messages) })
+  const said = (line: string): string => `${journal.owner} heard ${line}`
+  expect(heard.map(said)).toEqual(lines(messages).map(said))
 }
 
 /** All that was on its way is there after a round trip: no message more. */

@@ -77,6 +77,14 @@ describe('the offer (XEP-0484 §3.1)', () => {
   })
 })
 
+test('over WebSocket no channel binding is offered, in no profile: what runs in browsers cannot bind, and some of it tries', () => {
+  const wire = new Rig().connect({ tlsFacts: tls, kind: 'websocket' })
+  wire.says(header(wire))
+  const features = wire.take()
+  expect(features).toContain('<mechanism>SCRAM-SHA-256</mechanism>')
+  expect(features).not.toMatch(/-PLUS|sasl-cb|HT-SHA-256-E/)
+})
+
 describe('a token', () => {
   test('is given after a password, with the time it is good for (§3.3)', async () => {
     const stage = await Stage.open()
