@@ -5,7 +5,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { adminRoutes } from './admin/routes.js'
 import { pipelineOf } from './chosen-plugins.js'
-import { secretsOf } from './cluster/configure.js'
+import { machineName, secretsOf } from './cluster/configure.js'
 import type { NodeMesh } from './cluster/mesh.js'
 import { loadStrategy } from './cluster/strategies/load.js'
 import type { ServerSettings } from './groups.js'
@@ -73,7 +73,7 @@ interface Host {
 export async function assemble(ground: Ground): Promise<Assembly> {
   const { settings: { values }, logs, clock, mesh } = ground
   const given: readonly Host[] = values.server.virtualHosts
-  const hosts = given.length > 0 ? given : [{ domain: mesh.self.name }]
+  const hosts = given.length > 0 ? given : [{ domain: machineName(mesh.self.name) }]
   const { strategy: name, clusterName } = values.cluster
   const strategy = await loadStrategy(name, { node: mesh.self.name, clusterName, clock, log: logs.room('cluster') })
   const rooms = await engine(ground, strategy, hosts)

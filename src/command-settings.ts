@@ -2,15 +2,16 @@
 import type { CheckSettings } from './admin/check.js'
 import type { CommandSettings } from './admin/store-commands.js'
 import { knownPlugins, optionsOf, pipelineOf } from './chosen-plugins.js'
-import { nodeName } from './cluster/configure.js'
+import { machineName, nodeName } from './cluster/configure.js'
 import { addressText } from './config/address.js'
 import { complaintText } from './config/fault.js'
 import { settingsOf, type ServerSettings } from './groups.js'
 import { ADMIN_PORT } from './transport/doors.js'
+import { workerSettings } from './worker.js'
 
 /** @throws ConfigError */
 export function commandSettings(argv: readonly string[]): CommandSettings {
-  const { database, values } = settingsOf(argv)
+  const { database, values } = workerSettings(settingsOf(argv), 1)
   const { adminListen } = values.doors
   const admin = adminListen === undefined ? undefined : addressText({ ...adminListen, port: adminListen.port ?? ADMIN_PORT })
   return {
@@ -22,7 +23,7 @@ export function commandSettings(argv: readonly string[]): CommandSettings {
 /** Judges plugins and their lines too. @throws ConfigError, PipelineError */
 export async function checkSettings(argv: readonly string[]): Promise<CheckSettings> {
   const found = await knownPlugins()
-  const settings = settingsOf(argv, optionsOf(found))
+  const settings = workerSettings(settingsOf(argv, optionsOf(found)), 1)
   pipelineOf(found, settings)
   const { database, files, values: { tls, doors, cluster } } = settings
   return { database, files, tls, doors, cluster, domains: domainsOf(settings), warnings: settings.warnings.map(complaintText) }
@@ -31,5 +32,5 @@ export async function checkSettings(argv: readonly string[]): Promise<CheckSetti
 /** Without `--virt-hosts` a node serves its own name. */
 function domainsOf({ values }: ServerSettings): readonly string[] {
   const named = values.server.virtualHosts.map(({ domain }) => domain)
-  return named.length > 0 ? named : [nodeName(values.cluster)]
+  return named.length > 0 ? named : [machineName(nodeName(values.cluster))]
 }

@@ -14,13 +14,16 @@ import { explain } from './pipeline/explain.js'
 import { Server } from './server.js'
 import { createLogs, type Logs } from './telemetry/pino-log.js'
 import { Networks } from './transport/networks.js'
+import { workerSelf, workerSettings, type WorkerSelf } from './worker.js'
+import { Workers } from './workers.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 /** @returns the exit code */
 export async function runServer(argv: readonly string[], mode: RunMode): Promise<number> {
   const found = await knownPlugins()
-  const settings = settingsOf(argv, optionsOf(found))
+  const worker = workerSelf()
+  const settings = workerSettings(settingsOf(argv, optionsOf(found)), worker?.number ?? 1)
   if (mode.explain) process.stdout.write(`${explain(pipelineOf(found, settings))}\n`)
   if (mode.check) {
     for (const warning of settings.warnings) process.stdout.write(`${complaintText(warning)}\n`)
@@ -28,18 +31,21 @@ export async function runServer(argv: readonly string[], mode: RunMode): Promise
     process.stdout.write('the configuration is good\n')
   }
   if (mode.check || mode.explain) return EXIT.ok
-  const logs = logsOf(settings)
-  for (const warning of settings.warnings) logs.room('config').warn({ warning: complaintText(warning) }, 'config.warning')
-  const server = new Server({ settings, found, logs, version })
+  const logs = logsOf(settings, worker)
+  const { workers } = settings.values.server
+  const warnings = worker === undefined ? settings.warnings : []
+  for (const warning of warnings) logs.room('config').warn({ warning: complaintText(warning) }, 'config.warning')
   try {
-    return await serve(server, logs)
+    if (worker === undefined && workers > 1) return await new Workers(workers, logs.room('server')).run()
+    return await serve(new Server({ settings, found, logs, version, worker }), logs, worker)
   } finally {
     logs.stop()
+    worker?.leave()
   }
 }
 
-async function serve(server: Server, logs: Logs): Promise<number> {
-  const signal = firstSignal()
+async function serve(server: Server, logs: Logs, worker: WorkerSelf | undefined): Promise<number> {
+  const signal = Promise.race([firstSignal(), ...worker === undefined ? [] : [worker.released]])
   process.on('unhandledRejection', (reason) => {
     // A fault of the program: said once, loudly; the process lives and its clients stay.
     logs.room('server').error({ error: reason instanceof Error ? reason.stack : String(reason) }, 'process.unhandled-rejection')
@@ -48,8 +54,9 @@ async function serve(server: Server, logs: Logs): Promise<number> {
   process.on('SIGHUP', () => { void server.reload() })
   const failed = await Promise.race([server.start(), signal.then(() => undefined)])
     .then(() => Promise.race([signal.then(() => undefined), server.over]))
-  process.on('SIGINT', () => process.exit(EXIT.failed))
-  process.on('SIGTERM', () => process.exit(EXIT.failed))
+  // A worker may be told by its parent and by the same signal as its parent: that is once
+  const again = (): void => { if (worker === undefined) process.exit(EXIT.failed) }
+  process.on('SIGINT', again).on('SIGTERM', again)
   await server.stop()
   if (failed !== undefined) throw failed
   return EXIT.ok
@@ -62,11 +69,11 @@ function firstSignal(): Promise<void> {
   })
 }
 
-function logsOf({ values }: ServerSettings): Logs {
+function logsOf({ values }: ServerSettings, worker: WorkerSelf | undefined): Logs {
   const exempt = Networks.of(values.addressLimits.exempt)
   return createLogs({
     level: values.server.logLevel, debugRooms: debugRooms(values.server.debug), format: values.server.logFormat,
-    exempt: (ip) => exempt.has(ip)
+    exempt: (ip) => exempt.has(ip), ...worker !== undefined && { base: { worker: worker.number } }
   })
 }
 

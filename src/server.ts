@@ -6,7 +6,7 @@ import { hostname, networkInterfaces } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { assemble, type Assembly } from './assembly.js'
 import { aloneMesh } from './cluster/alone.js'
-import { clusterSettings, nodeName, sayDurability } from './cluster/configure.js'
+import { clusterSettings, machineName, nodeName, sayDurability } from './cluster/configure.js'
 import { createMesh, type NodeMesh } from './cluster/mesh.js'
 import type { ServerSettings } from './groups.js'
 import type { Found } from './pipeline/catalog.js'
@@ -20,6 +20,7 @@ import type { Log } from './telemetry/log.js'
 import { createMetrics } from './telemetry/metrics.js'
 import type { Logs } from './telemetry/pino-log.js'
 import { tellAdmins } from './tell-admins.js'
+import type { WorkerSelf } from './worker.js'
 import { HybridClock } from './xmpp/hlc.js'
 
 /** How long clients and what they leave behind may take when the node stops, milliseconds; a node drains within 120 s in all. */
@@ -31,6 +32,8 @@ export interface ServerParts {
   readonly found: readonly Found[]
   readonly logs: Logs
   readonly version: string
+  /** This node is a worker of `--workers`. */
+  readonly worker?: Pick<WorkerSelf, 'dead' | 'began'> | undefined
 }
 
 export class Server {
@@ -112,7 +115,7 @@ export class Server {
     this.#health.setWaiting('the other nodes')
     await this.#step(mesh.ready())
     await this.#step(doors.listen())
-    const services = doors.services(this.#name)
+    const services = doors.services(machineName(this.#name))
     if (values.cluster.notifyAdmins) tellAdmins(values.server, { mesh, router })
     await this.#step(mesh.up(services))
     this.#health.setReady()
@@ -175,12 +178,13 @@ export class Server {
   }
 
   #clusterMesh(open: OpenStore, hlc: HybridClock): NodeMesh {
-    const { settings: { values, database }, logs, version } = this.#parts
-    const facts = { version, database: database.kind, hostId: hostname(), interfaces: networkInterfaces() }
+    const { settings: { values, database }, logs, version, worker } = this.#parts
+    const facts = { version, database: database.kind, hostId: hostname(), interfaces: networkInterfaces(), dead: worker?.dead }
     const log = logs.room('cluster')
     sayDurability(values.cluster, log)
     return createMesh({
-      settings: clusterSettings(values.cluster, facts), tables: open.cluster, clock: this.#clock, log, hlc, metrics: this.#metrics
+      settings: clusterSettings(values.cluster, facts), tables: open.cluster, clock: this.#clock, log, hlc, metrics: this.#metrics,
+      began: (node) => worker?.began(node)
     })
   }
 }

@@ -25,6 +25,7 @@ export interface ClaimParts {
   readonly tables: Pick<ClusterTables, 'claim' | 'rows'>
   readonly clock: Clock
   readonly log: Log
+  readonly dead?: number | undefined
 }
 
 interface Claimant {
@@ -53,7 +54,7 @@ export async function takeName(claim: NodeClaim, parts: ClaimParts): Promise<Cla
       case 'other-cluster': throw otherCluster(claim, result.by)
       case 'held':
         parts.log.info({ node: claim.hostname, holder: result.by.advertise, state: result.by.state }, 'cluster.name-held')
-        replacing = await watch(result.by, parts)
+        replacing = result.by.incarnation === parts.dead ? result.by : await watch(result.by, parts)
         break
       default: return result satisfies never
     }

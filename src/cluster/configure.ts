@@ -15,6 +15,8 @@ export interface NodeFacts {
   readonly database: 'sqlite' | 'postgresql' | 'mysql'
   /** Of this machine, the same for all its nodes. */
   readonly hostId: string
+  /** An earlier life of this name whose process is known to be gone. */
+  readonly dead?: number | undefined
   readonly interfaces: Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>
 }
 
@@ -27,12 +29,15 @@ export function nodeName(values: Pick<ClusterOptionValues, 'primaryAddress'>): s
   return (values.primaryAddress === '' ? hostname() : values.primaryAddress).toLowerCase()
 }
 
+/** Of the machine: workers of one machine are called `machine/1`, `machine/2` … */
+export const machineName = (node: string): string => node.replace(/\/\d+$/, '')
+
 /** @throws StartRefused (78) with what to change */
 export function clusterSettings(values: ClusterOptionValues, facts: NodeFacts): ClusterSettings {
   const name = nodeName(values)
-  const advertise = advertised(values, facts.interfaces, name)
+  const advertise = advertised(values, facts.interfaces, machineName(name))
   const host = parseAddress(advertise).host
-  if (!values.allowLoopback) refuseLoopback(name, host)
+  if (!values.allowLoopback) refuseLoopback(machineName(name), host)
   if (facts.database === 'sqlite' && !isLoopback(host)) {
     throw new StartRefused(78, `SQLite is a file of one machine, but other nodes are to reach this one at ${advertise}: `
       + 'use PostgreSQL or MariaDB (--user-db, --user-db-uri), or a loopback address with --cluster-allow-loopback=true')
@@ -46,7 +51,8 @@ export function clusterSettings(values: ClusterOptionValues, facts: NodeFacts): 
     name, advertise, listen,
     secondary: values.secondaryAddress === '' ? undefined : values.secondaryAddress,
     clusterName: values.clusterName, contacts: values.nodes, discovery: values.discovery, secrets: secretsOf(values),
-    tls: values.tls, strategy: strategyLabel(values.strategy), hostId: facts.hostId, version: facts.version
+    tls: values.tls, strategy: strategyLabel(values.strategy), hostId: facts.hostId, version: facts.version,
+    dead: facts.dead
   }
 }
 

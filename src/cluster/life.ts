@@ -116,7 +116,7 @@ export class Life {
   static async begin(parts: LifeParts): Promise<Life> {
     const { settings, tables, clock, log } = parts
     const certificate = settings.tls ? await makeCertificate(settings.name) : undefined
-    const claimed = await takeName(claimOf(parts, certificate), { tables, clock, log })
+    const claimed = await takeName(claimOf(parts, certificate), { tables, clock, log, dead: settings.dead })
     const life = new Life(parts, claimed, certificate, await tables.lastNotice())
     parts.began(life)
     await life.#beat.start()

@@ -39,6 +39,8 @@ export interface MeshParts {
   readonly log: Log
   readonly hlc: HybridClock
   readonly metrics: ClusterMetrics
+  /** This node has taken its name: each life, before any link. */
+  began?(node: NodeRef): void
 }
 
 /** What the composition root uses besides `Mesh`. */
@@ -275,6 +277,7 @@ class ClusterMesh implements NodeMesh {
       began: (life) => {
         this.#life = life
         this.#self = life.node
+        this.parts.began?.(life.node)
       },
       registration: (from, message) => this.#hosting.message(from, message),
       notice: (kind, subject) => this.#guarded('accounts', () => this.#onNotice(kind, subject)),

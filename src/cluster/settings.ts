@@ -24,6 +24,8 @@ export interface ClusterSettings {
   /** The machine, so that a backup is chosen elsewhere. */
   readonly hostId: string
   readonly version: string
+  /** An earlier life of this name whose process is known to be gone: it is fenced when the name is taken. */
+  readonly dead?: number | undefined
 }
 
 /** One line of the member list. */

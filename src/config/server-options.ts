@@ -1,6 +1,7 @@
 /**
  * Options that belong to no single room: domains, admins, plugins, logging, files. The composition root hands them out.
  */
+import { availableParallelism } from 'node:os'
 import { choice, flag, list, options, type Option } from './option.js'
 import { preparedDomain, virtualHosts } from './virtual-hosts.js'
 
@@ -83,10 +84,26 @@ function configType(): Option<string> {
   }
 }
 
+const WORKERS_MAX = 256
+
+function workerCount(name: string, why: string): Option<number> {
+  return {
+    name, kind: 'number, or auto', initial: 1, why, print: String,
+    parse(t) {
+      if (t.toLowerCase() === 'auto') return Math.min(availableParallelism(), WORKERS_MAX)
+      const count = /^\d{1,3}$/.test(t) ? Number(t) : NaN
+      if (count >= 1 && count <= WORKERS_MAX) return count
+      throw new Error(`a whole number from 1 to ${WORKERS_MAX}, or auto`)
+    }
+  }
+}
+
 export const serverOptions = options({
   configType: configType(),
   virtualHosts: virtualHosts('--virt-hosts', 'Served domains, each with the flags :tls-required, :register, :anon and their opposites '
     + ':-tls-required, :-register, :-anon, and :max-users=N, at which registration ends; when not given, the name of the node.'),
+  workers: workerCount('--workers', 'Processes that share the client ports of this machine, each a member of the cluster; '
+    + 'auto means one for each core.'),
   admins: bareJids('--admins', 'Accounts with administrator\'s rights.'),
   plugins: pluginChoices('--sm-plugins', 'Plugins to switch on (+id) or off (-id) besides those that are on by themselves.'),
   register: flag('--vhost-register-enabled', false,

@@ -215,7 +215,7 @@ export class ClientDoors {
     const { wheel, log } = this.room
     const door: Door = {
       host: adminListen.host, port: adminListen.port ?? ADMIN_PORT, option: '--admin-listen', proxied: false, proxyTls: false,
-      tls: undefined, logsIn: false
+      tls: undefined, logsIn: false, exclusive: true
     }
     const trusted = Networks.of(['127.0.0.0/8', '::1'])
     const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs: 0, trusted }

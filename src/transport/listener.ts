@@ -30,6 +30,8 @@ export interface Door {
   readonly proxyTls: boolean
   /** TLS from the first byte, with these application protocols. */
   readonly tls: { readonly context: ContextOf, readonly alpn: readonly string[], readonly requestCert?: boolean } | undefined
+  /** Of this process alone, also among workers that share their other ports. */
+  readonly exclusive?: boolean
   /** Its connections log in (XMPP), so they count as unauthenticated until then. */
   readonly logsIn: boolean
 }
@@ -103,7 +105,7 @@ export class Listener {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => this.#accepted(socket))
     return new Promise((resolve, reject) => {
       server.once('error', reject)
-      server.listen({ host, port: this.#port, backlog: BACKLOG }, () => {
+      server.listen({ host, port: this.#port, backlog: BACKLOG, exclusive: this.door.exclusive ?? false }, () => {
         server.off('error', reject)
         server.on('error', (error) => this.#room.log.warn({ port: this.#port, error: messageOf(error) }, 'listener.accept-failed'))
         const bound = server.address()
