@@ -52,16 +52,16 @@ function groupsOf(names) {
 }
 
 async function measureOne(server, name) {
-  const { load: args, across, logins, once, ...rest } = SCENARIOS[name]
+  const { load: args, across, logins, figure } = SCENARIOS[name]
   const words = across ? [...args, '--across'] : args
   const timing = { duration: Number(given.duration) }
   const first = await load(server, words, timing)
-  if (logins === undefined) return { value: first[rest.figure], line: first }
+  if (logins === undefined) return { value: first[figure], line: first }
   for (let done = 0; done < logins; done += 2000) {
     await load(server, ['--scenario', 'login', '--n', 2000, '--presence', 0, '--mech', 'SCRAM-SHA-1'])
   }
   const later = await load(server, words, timing)
-  return { value: later[rest.figure] / first[rest.figure], line: later }
+  return { value: later[figure] / first[figure], line: later }
 }
 
 /** A peer keeps its accounts from run to run; they are made over the wire the first time. */
@@ -93,18 +93,21 @@ async function measureGroup(who, names, results) {
   }
 }
 
+const spreadOf = (values) => [Math.min(...values), Math.max(...values)]
+
 function summary(results, names, peers) {
   return names.map((name) => {
-    const of = (who) => results.filter((result) => result.name === name && result.who === who)
-    const medianOf = (who) => (of(who).length === 0 ? undefined : median(of(who).map(({ value }) => value)))
-    const ours = of('starling').map(({ value }) => value)
+    const runs = (who) => results.filter((result) => result.name === name && result.who === who)
+    const values = (who) => runs(who).map(({ value }) => value)
+    const ours = median(values('starling'))
+    const besides = peers.filter((who) => values(who).length > 0).map((who) => {
+      const theirs = median(values(who))
+      return [who, { median: theirs, ratio: ours / theirs, spread: spreadOf(values(who)) }]
+    })
     return {
-      scenario: name, unit: SCENARIOS[name].unit, more: SCENARIOS[name].more === true, ours: median(ours), spread: [Math.min(...ours), Math.max(...ours)],
-      tail: median(of('starling').map(({ line }) => line.p99_us / Math.max(1, line.p50_us))),
-      peers: Object.fromEntries(peers.filter((who) => medianOf(who) !== undefined).map((who) => [who, {
-        median: medianOf(who), ratio: median(ours) / medianOf(who), spread: [Math.min(...of(who).map(({ value }) => value)), Math.max(...of(who).map(({ value }) => value))]
-      }])),
-      runs: ours.length
+      scenario: name, unit: SCENARIOS[name].unit, more: SCENARIOS[name].more === true, ours, spread: spreadOf(values('starling')),
+      tail: median(runs('starling').map(({ line }) => line.p99_us / Math.max(1, line.p50_us))),
+      peers: Object.fromEntries(besides), runs: values('starling').length
     }
   })
 }

@@ -133,7 +133,8 @@ export const OTHER_PLUGINS: Readonly<Record<string, string>> = {
   'http://jabber.org/protocol/commands': 'use starling user and starling cluster',
   zlib: 'compression is refused for safety (CRIME)',
   amp: 'offline messages are kept by the server itself',
-  'message-carbons': UNUSED, 'vcard-xep-0292': 'use vcard-temp', 'urn:xmpp:csi:0': 'client state indication is always there; see --csi-held', pep: UNUSED, 'pep-simple': UNUSED,
+  'message-carbons': UNUSED, 'vcard-xep-0292': 'use vcard-temp',
+  'urn:xmpp:csi:0': 'client state indication is always there; see --csi-held', pep: UNUSED, 'pep-simple': UNUSED,
   'jabber:iq:oob': UNUSED, jingle: 'clients talk Jingle to each other', 'http://jabber.org/protocol/offline': UNUSED,
   'invisible-command': UNUSED, 'remote-roster-management': UNUSED, 'message-vhost-forward': 'messages are not forwarded',
   mobile_v1: UNUSED, mobile_v2: UNUSED, mobile_v3: UNUSED, 'message-archive-xep-0136': 'there is no archive in this version'

@@ -32,7 +32,8 @@ export function mechanismsFor(rules: LoginRules, stream: LoginStream): Offer {
 /** The peer must take up TLS first (RFC 6120 §6.5.4). */
 export function needsTls(rules: LoginRules, stream: LoginStream, mechanism: string): boolean {
   const offeredOn = (one: LoginStream): boolean => mechanismsFor(rules, one).mechanisms.includes(mechanism)
-  return !stream.flags.secure && !offeredOn(stream) && offeredOn({ kind: stream.kind, domain: stream.domain, peer: {}, flags: { secure: true } })
+  const { kind, domain, flags: { secure } } = stream
+  return !secure && !offeredOn(stream) && offeredOn({ kind, domain, peer: {}, flags: { secure: true } })
 }
 
 /** @param mechanism one of `offer`; throws `SaslFailure` for any other */
