@@ -26,7 +26,7 @@ declare module '@xmpp/client' {
     readonly iqCaller: { get(payload: Element, to?: string): Promise<Element | undefined> }
     readonly reconnect: { delay: number, stop(): void }
     readonly socket: { destroy?(): void, readonly socket?: { destroy(): void } | null } | null
-    readonly streamManagement: EventEmitter & { readonly enabled: boolean }
+    readonly streamManagement: EventEmitter & { readonly enabled: boolean, inbound: number }
     readonly fast: {
       saveToken: (token: FastToken) => Promise<void>
       fetchToken: () => Promise<FastToken | undefined>

@@ -86,6 +86,10 @@ export class XmppClientDriver implements ResumingDriver {
     xmpp.streamManagement.on('resumed', () => { line.up(true) })
     xmpp.streamManagement.on('fail', (lost: Element) => { line.failed(`not resumed, ${lost.toString()} is lost`) })
     xmpp.on('online', () => { line.failed('a new session, not the old one') })
+    // It does not count answers to its own requests, so its `h` would be short by them and the last messages would come again.
+    xmpp.on('stanza', ({ name, attrs }: Element) => {
+      if (name === 'iq' && (attrs['type'] === 'result' || attrs['type'] === 'error')) xmpp.streamManagement.inbound++
+    })
     line.up(false)
   }
 
