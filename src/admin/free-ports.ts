@@ -5,15 +5,14 @@
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
-const FIRST = 10_000
 /** Linux, macOS and Windows hand out ports from 32768 or 49152 upwards. */
-const LAST = 32_000
+export const PORTS = { first: 10_000, end: 32_000 } as const
 
 /** Distinct ports on which nobody listens on 127.0.0.1 at this moment. */
-export async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number, { first, end }: { readonly first: number, readonly end: number } = PORTS): Promise<number[]> {
   const found = new Set<number>()
   while (found.size < count) {
-    const port = randomInt(FIRST, LAST)
+    const port = randomInt(first, end)
     if (!found.has(port) && await isFree(port)) found.add(port)
   }
   return [...found]

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Cluster } from '../support/cluster.js'
-import { freePorts } from '../../src/admin/free-ports.js'
+import { freePorts } from '../support/ports.js'
 
 const PROGRAM = '/usr/sbin/haproxy'
 const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples', 'haproxy')

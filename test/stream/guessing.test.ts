@@ -7,7 +7,7 @@ import { secureContextOf } from '../../src/transport/tls.js'
 import { selfSigned } from '../../src/transport/self-signed.js'
 import { HandClock, httpLimits, initialOf, recordingLog } from '../transport/support.js'
 import { ByteClient, HDR } from '../transport/tcp-client.js'
-import { freePorts } from '../../src/admin/free-ports.js'
+import { freePorts } from '../support/ports.js'
 import { bindIq, plainAuth, Rig } from './rig.js'
 
 const GUESSER = '192.0.2.66'

@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePorts } from '../../src/admin/free-ports.js'
+import { freePorts } from './ports.js'
 
 export const PROGRAM = join(import.meta.dirname, '..', '..', 'dist', 'main.js')
 
