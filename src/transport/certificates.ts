@@ -126,7 +126,6 @@ export class Certificates {
 
   async #reload(): Promise<boolean> {
     const { settings, log, clock } = this.#parts
-    this.#reloads++
     try {
       this.#loaded = this.#seen = await looksOf(this.#files)
       const set = await loadCertificates(settings, placeOf(this.#parts))
@@ -139,6 +138,7 @@ export class Certificates {
       log.error({ why: this.#refused, todo: 'the certificates of before stay in use; repair the file' }, 'tls.reload-refused')
     }
     this.#sayDays()
+    this.#reloads++                                                     // whoever sees it grow sees what came of it
     return this.#refused === ''
   }
 
