@@ -9,16 +9,16 @@ import { createServer } from 'node:net'
 export const PORTS = { first: 10_000, end: 32_000 } as const
 
 /** Distinct ports on which nobody listens on 127.0.0.1 at this moment. */
-export async function freePorts(count: number, { first, end }: typeof PORTS | { first: number, end: number } = PORTS): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>()
   while (found.size < count) {
-    const port = randomInt(first, end)
+    const port = randomInt(PORTS.first, PORTS.end)
     if (!found.has(port) && await isFree(port)) found.add(port)
   }
   return [...found]
 }
 
-function isFree(port: number): Promise<boolean> {
+export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', () => resolve(false))

@@ -1,13 +1,21 @@
 /**
- * Ports for what a test starts. Each of the runner's processes has a part of its own, so that none takes a port that another has
- * chosen a moment ago, or that a node or database is about to come back to.
+ * Ports for what a test starts. Each of the runner's processes has a part of its own and goes through it in order, so that no port is
+ * given out twice: what was chosen a moment ago, or what a node or database is about to come back to, is nobody else's.
  */
-import { freePorts as among, PORTS } from '../../src/admin/free-ports.js'
+import { randomInt } from 'node:crypto'
+import { isFree, PORTS } from '../../src/admin/free-ports.js'
 
 /** More than anybody has cores. */
 const PARTS = 16
 const size = Math.floor((PORTS.end - PORTS.first) / PARTS)
-const part = Number(process.env['JEST_WORKER_ID'] ?? 1) % PARTS
+const first = PORTS.first + Number(process.env['JEST_WORKER_ID'] ?? 1) % PARTS * size
+let next = randomInt(size)
 
-export const freePorts = (count: number): Promise<number[]> =>
-  among(count, { first: PORTS.first + part * size, end: PORTS.first + (part + 1) * size })
+export async function freePorts(count: number): Promise<number[]> {
+  const found: number[] = []
+  while (found.length < count) {
+    const port = first + next++ % size
+    if (await isFree(port)) found.push(port)
+  }
+  return found
+}
