@@ -15,7 +15,7 @@ export const sessionOptions = options({
     'Stanzas that are kept for a device that has lost its connection: beyond it the device is given up. A connected one may leave ' +
     'ten times as many unacknowledged, then its connection is dropped.'),
   smQueueBytes: bytes('--sm-queue-bytes', 4 * 1024 ** 2, 64 * 1024, 1024 ** 3,
-    'The same in bytes; four times as many for a connected one.'),
+    'The same in bytes; twice as many for a connected one.'),
   smRequestEvery: integer('--sm-request-every', 5, 1, 1_000, 'Stanzas after which a client is asked what it has got.'),
   smRequestIdle: milliseconds('--sm-request-idle', 1_000, 250, 60_000, 'After fewer stanzas it is asked when so long has passed.'),
   smAckSeconds: seconds('--sm-ack-seconds', 60, 1, 3_600, 'A client that is asked and does not answer for so long has lost its line.'),

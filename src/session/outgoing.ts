@@ -35,7 +35,7 @@ export interface QueueBounds extends AckBounds {
 
 /** A client that is there may be that many times behind: people with thousands of contacts get them all in one turn. */
 const BURST_STANZAS = 10
-const BURST_BYTES = 4
+const BURST_BYTES = 2
 
 /** The session, as far as it is told of trouble. */
 export interface OutgoingOwner {
