@@ -429,7 +429,7 @@ describe('what a client is sent', () => {
   test('the same in bytes', async () => {
     const rig = await rigOf({ session: { smQueueBytes: 65_536 } })
     const { wire } = await managed(rig)
-    send(rig, ...Array.from({ length: 7 }, () => 'x'.repeat(40_000)))
+    send(rig, ...Array.from({ length: 4 }, () => 'x'.repeat(40_000)))
     expect(wire.destroyed).toBe(true)
   })
 
