@@ -21,7 +21,6 @@ import { encodeFence, encodePeers, type GoodbyeReason, type PeerAddress } from '
 import { Links } from './links.js'
 import type { MemberEvent } from './membership.js'
 import { NonceMemory } from './nonces.js'
-import { Sending } from './sending.js'
 import { Peer, PING_EVERY_MS, type PeerParts } from './peer.js'
 import { printMembers, type ClusterMetrics, type ClusterSettings, type Member, type MemberChange } from './settings.js'
 
@@ -69,7 +68,6 @@ export class Life {
   readonly #links: Links
   readonly #beat: Beat
   readonly #nonces: NonceMemory
-  readonly #sending: Sending
   readonly #dispatch: DispatchParts
   readonly #peerParts: PeerParts
   readonly #timers: Cancel[]
@@ -80,9 +78,6 @@ export class Life {
     this.#view = [this.node]
     this.#pingedAt = clock.now()
     this.frames = new FrameWriter(hlc)
-    this.#sending = new Sending(this.frames, (from, key, answers) => {
-      if (!this.#over) parts.handlers.answers(from, key, answers)
-    })
     this.#nonces = new NonceMemory(clock)
     this.#beat = new Beat({
       tables: parts.tables, clock, log: parts.log, clusterName: settings.clusterName, life: claimed.life,
@@ -97,7 +92,7 @@ export class Life {
     }, notice)
     this.#peerParts = this.#makePeerParts()
     this.#dispatch = {
-      handlers: parts.handlers, frames: this.frames, log: parts.log, bosh: parts.bosh,
+      handlers: parts.handlers, log: parts.log, bosh: parts.bosh,
       registration: (from, message) => parts.registration(from, message),
       view: (viewNo) => this.#beat.sawView(viewNo), fence: (node) => this.#heardFence(node)
     }
@@ -171,7 +166,9 @@ export class Life {
 
   /** False: senders should pause. */
   route(to: NodeRef, envelope: Envelope): boolean {
-    return this.#sending.route(this.peer(to), to, envelope)
+    const peer = this.peer(to)
+    if (peer === undefined) queueMicrotask(() => this.#holdsNobody(to, envelope))
+    return peer === undefined || peer.route(envelope)
   }
 
   /** Tells the others what we are; false when this life is over. */
@@ -186,7 +183,8 @@ export class Life {
   /** Acknowledged by everybody, or late. */
   async flushed(): Promise<void> {
     const until = this.parts.clock.now() + FLUSH_MS
-    while (this.parts.clock.now() < until && this.linkedPeers().some((peer) => !peer.channel.idle)) {
+    for (const peer of this.linkedPeers()) peer.ping() // what is acknowledged comes with the PONG
+    while (this.parts.clock.now() < until && this.linkedPeers().some((peer) => !peer.idle)) {
       await new Promise<void>((resolve) => void this.parts.clock.after(TICK_MS / 10, resolve))
     }
   }
@@ -234,9 +232,14 @@ export class Life {
     if (ping) this.#pingedAt = now
     for (const peer of this.#peers.values()) {
       if (ping) peer.ping()
-      peer.checkSilence(now)
-      this.#sending.expire(peer, now)
+      peer.look(now)
     }
+  }
+
+  /** A life that is over. */
+  #holdsNobody(node: NodeRef, envelope: Envelope): void {
+    if (this.#over) return
+    for (const { ask } of envelope.addressees) this.parts.handlers.answers(node, ask, 1, { kind: 'none' })
   }
 
   #ready(link: Link, shaken: Handshaken): LinkHandler | GoodbyeReason {
@@ -273,7 +276,11 @@ export class Life {
       goodbye: (_peer, reason) => {
         if (ENDS.includes(reason)) this.refresh()
       },
-      dropped: (peer) => log.debug({ node: peer.node.name }, 'cluster.frame.of-the-dead')
+      dropped: (peer) => log.debug({ node: peer.node.name }, 'cluster.frame.of-the-dead'),
+      refused: (peer, ask, verdict) => {
+        if (!this.#over) this.parts.handlers.answers(peer.node, ask, 1, verdict)
+      },
+      answersLost: (peer) => log.error({ node: peer.node.name }, 'cluster.answer.lane-full') // the questions will be asked again
     }
   }
 

@@ -1,20 +1,22 @@
 /**
  * One life of another node: its channel, the one connection under it, what is asked of it and not answered yet.
  */
-import type { Envelope } from '../router/envelope.js'
+import type { Envelope, Verdict } from '../router/envelope.js'
 import type { NodeRef } from '../router/strategy.js'
 import type { HybridClock } from '../xmpp/hlc.js'
 import type { Clock } from '../telemetry/clock.js'
 import { FrameFault } from './bytes.js'
-import { Channel, QUEUE_PAUSE_BYTES } from './channel.js'
+import { Channel } from './channel.js'
+import { RouteReader } from './envelope-codec.js'
 import { Fifo } from './fifo.js'
-import { FRAME, LANE_AT, LANE_NAMES, usableHlc, type FrameWriter, type RawFrame } from './frames.js'
+import { FRAME, LANE_AT, LANE_NAMES, usableHlc, type FrameWriter, type Lane, type RawFrame } from './frames.js'
 import type { Link, LinkHandler } from './link.js'
 import {
   decodeAck, decodeCredit, decodeGoodbye, decodePeers, decodePing, encodeAck, encodeCredit, encodeGoodbye, encodePing,
   encodeReg, type GoodbyeReason, type PeerAddress, type Positions
 } from './link-frames.js'
 import type { ClusterMetrics } from './settings.js'
+import { Turn } from './turn.js'
 
 export const PING_EVERY_MS = 5000
 /** A PING unanswered and nothing else heard for this long: the connection is dead. The node is not fenced for it. */
@@ -39,6 +41,9 @@ export interface PeerParts {
   linkClosed(peer: Peer, why: string): void
   goodbye(peer: Peer, reason: GoodbyeReason): void
   dropped(peer: Peer): void
+  /** A question that never left. */
+  refused(peer: Peer, ask: number, verdict: Verdict): void
+  answersLost(peer: Peer): void
 }
 
 /** One link in the place of this peer, counted. */
@@ -82,7 +87,10 @@ interface Registration {
 }
 
 export class Peer {
-  readonly channel: Channel<Envelope>
+  readonly channel: Channel<readonly number[]>
+  /** What it has sent, one frame at a time. */
+  readonly routes = new RouteReader()
+  readonly #turn: Turn
   /** Linked at least once: it takes part in the view even before its row says `up`. */
   linkedOnce = false
   roundTripMs: number | undefined
@@ -98,6 +106,11 @@ export class Peer {
 
   constructor(readonly node: NodeRef, public advertise: string, private readonly parts: PeerParts) {
     this.channel = new Channel((frame) => parts.dispatch(this, frame), () => parts.clock.now())
+    this.#turn = new Turn({
+      frames: parts.frames, channel: this.channel,
+      refused: (ask, verdict) => parts.refused(this, ask, verdict),
+      answersLost: () => parts.answersLost(this)
+    })
   }
 
   get over(): boolean {
@@ -158,13 +171,34 @@ export class Peer {
     if (this.#connection?.isSilent(now) === true) this.#connection.link.destroy('silent')
   }
 
-  /** False: senders should pause; `refused` gets what was not taken. */
-  route(frame: Buffer, envelope: Envelope, refused: (envelope: Envelope) => void): boolean {
-    if (!this.channel.send(1, frame, envelope)) {
-      refused(envelope)
-      return false
-    }
-    return this.channel.waitingBytes(1) < QUEUE_PAUSE_BYTES
+  /** Everything is acknowledged. */
+  get idle(): boolean {
+    return this.#turn.empty && this.channel.idle
+  }
+
+  /** False: senders should pause. */
+  route(envelope: Envelope): boolean {
+    const moves = this.#turn.route(envelope)
+    this.#connection?.link.wake()
+    return moves
+  }
+
+  answer(ask: number, verdict: Verdict): void {
+    this.#turn.answer(ask, verdict)
+    this.#connection?.link.wake()
+  }
+
+  /** A frame of a lane, behind what this turn has for it. False: the queue is full and the frame was not taken. */
+  send(lane: Lane, frame: Buffer): boolean {
+    this.#turn.flush()
+    return this.channel.send(lane, frame)
+  }
+
+  /** Now and then: what waits too long is given up, acknowledgements that nothing took along go. */
+  look(now: number): void {
+    this.checkSilence(now)
+    this.#turn.expire(now)
+    this.#connection?.link.wake()
   }
 
   /** A control frame; resolves when it is acknowledged or this life is over. */
@@ -205,6 +239,7 @@ export class Peer {
   /** This life is over: nothing of it is heard any more (I8), whoever waits for it is told. */
   end(reason: GoodbyeReason): void {
     this.#over = true
+    this.#turn.flush()
     const connection = this.#connection
     this.#connection = undefined // so that its closing is no news
     connection?.link.end(encodeGoodbye(this.parts.frames, reason), reason)
@@ -223,8 +258,7 @@ export class Peer {
     this.parts.metrics.framesIn.add(lane)
     this.parts.metrics.linkBytesIn.add(lane, frame.size)
     if (frame.lane === 0) { this.#linkFrame(connection, frame); return }
-    this.channel.receive(frame)
-    this.#connection?.link.wake()
+    if (this.channel.receive(frame)) this.#connection?.link.wake()
   }
 
   #linkFrame(connection: Connection, frame: RawFrame): void {
@@ -256,12 +290,14 @@ export class Peer {
 
   #flushing(connection: Connection): void {
     if (this.#connection !== connection) return
+    this.#turn.flush()
     for (const ack of this.channel.dueAcks()) connection.write(encodeAck(this.parts.frames, ack))
     for (const credit of this.channel.dueCredit()) connection.write(encodeCredit(this.parts.frames, credit))
   }
 
   #closed(connection: Connection, why: string): void {
     this.channel.detach(connection)
+    if (!this.channel.attached) this.#turn.flush()
     if (this.#connection !== connection) return
     this.#connection = undefined
     this.parts.linkClosed(this, why)
