@@ -4,7 +4,7 @@
 import type { Envelope, Verdict } from '../router/envelope.js'
 import type { NodeRef } from '../router/strategy.js'
 import type { HybridClock } from '../xmpp/hlc.js'
-import type { Clock } from '../telemetry/clock.js'
+import type { Cancel, Clock } from '../telemetry/clock.js'
 import { FrameFault } from './bytes.js'
 import { Channel } from './channel.js'
 import { RouteReader } from './envelope-codec.js'
@@ -25,6 +25,8 @@ const SILENT_MS = 15_000
 const DEAF_MS = 60_000
 /** The same while another connection of the pair wants its place. */
 const PROBE_MS = 2000
+/** Answers wait so long for something that goes the same way: what they speak of has been delivered already. */
+const ANSWER_HOLD_MS = 2
 /** Strategy messages that wait behind the one in flight. */
 const REG_QUEUE_MAX = 1000
 
@@ -51,6 +53,8 @@ class Connection {
   /** PINGs that wait for their PONG, oldest first. */
   readonly pings = new Fifo<{ readonly token: number; readonly sentAt: number }>()
   silentMs = SILENT_MS
+  /** With the next write, also what nobody waits for. */
+  ackAll = false
   /** When it was last seen that something had come in. */
   #heardAt: number
   #heardBytes = 0
@@ -97,6 +101,7 @@ export class Peer {
   #connection: Connection | undefined
   #over = false
   #token = 0
+  #answering: Cancel | undefined
   /** Number of the last strategy message that came in. */
   #lastRegistration = 0
   #registering: Registration | undefined
@@ -184,8 +189,13 @@ export class Peer {
   }
 
   answer(ask: number, verdict: Verdict): void {
-    this.#turn.answer(ask, verdict)
-    this.#connection?.link.wake()
+    if (this.#turn.answer(ask, verdict)) this.#connection?.link.wake()
+    else this.#answering ??= this.parts.clock.after(ANSWER_HOLD_MS, this.#answersDue)
+  }
+
+  readonly #answersDue = (): void => {
+    this.#answering = undefined
+    if (!this.#turn.empty) this.#connection?.link.wake()
   }
 
   /** A frame of a lane, behind what this turn has for it. False: the queue is full and the frame was not taken. */
@@ -198,7 +208,9 @@ export class Peer {
   look(now: number): void {
     this.checkSilence(now)
     this.#turn.expire(now)
-    this.#connection?.link.wake()
+    if (this.#connection === undefined) return
+    this.#connection.ackAll = true
+    this.#connection.link.wake()
   }
 
   /** A control frame; resolves when it is acknowledged or this life is over. */
@@ -239,6 +251,7 @@ export class Peer {
   /** This life is over: nothing of it is heard any more (I8), whoever waits for it is told. */
   end(reason: GoodbyeReason): void {
     this.#over = true
+    this.#answering?.()
     this.#turn.flush()
     const connection = this.#connection
     this.#connection = undefined // so that its closing is no news
@@ -263,7 +276,10 @@ export class Peer {
 
   #linkFrame(connection: Connection, frame: RawFrame): void {
     switch (frame.type) {
-      case FRAME.PING: { connection.write(encodePing(this.parts.frames, FRAME.PONG, decodePing(frame.body))); return }
+      case FRAME.PING: {
+        connection.ackAll = true
+        connection.write(encodePing(this.parts.frames, FRAME.PONG, decodePing(frame.body))); return
+      }
       case FRAME.PONG: { this.#pong(connection, decodePing(frame.body)); return }
       case FRAME.ACK: { this.channel.acked(decodeAck(frame.body)); return }
       case FRAME.CREDIT: { this.channel.credit(decodeCredit(frame.body)); return }
@@ -291,8 +307,9 @@ export class Peer {
   #flushing(connection: Connection): void {
     if (this.#connection !== connection) return
     this.#turn.flush()
-    for (const ack of this.channel.dueAcks()) connection.write(encodeAck(this.parts.frames, ack))
+    for (const ack of this.channel.dueAcks(connection.ackAll)) connection.write(encodeAck(this.parts.frames, ack))
     for (const credit of this.channel.dueCredit()) connection.write(encodeCredit(this.parts.frames, credit))
+    connection.ackAll = false
   }
 
   #closed(connection: Connection, why: string): void {

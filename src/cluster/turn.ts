@@ -14,6 +14,8 @@ const LATE: Verdict = { kind: 'reject', why: 'error', type: 'wait', condition: '
 const TOO_BIG: Verdict = { kind: 'reject', why: 'error', type: 'modify', condition: 'policy-violation' }
 /** An envelope that could not leave for this long is answered with an error. */
 const CUT_WAIT_MS = 30_000
+/** Answers that wait for company: nobody hears of the stanza any sooner by them, and alone each would cost a write. */
+const ANSWERS_HELD = 64
 /** A frame of more than this gains nothing, and is acknowledged as a whole. */
 const FRAME_ENOUGH_BYTES = 32 * 1024
 
@@ -31,6 +33,7 @@ export class Turn {
   readonly #routes = new RouteWriter()
   readonly #answers = new AnswerWriter()
   #asks: number[] = []
+  #held = 0
 
   constructor(private readonly parts: TurnParts) {}
 
@@ -59,9 +62,12 @@ export class Turn {
     return waiting < QUEUE_PAUSE_BYTES
   }
 
-  answer(ask: number, verdict: Verdict): void {
+  /** True: send it in this turn; otherwise with the next write, or soon. */
+  answer(ask: number, verdict: Verdict): boolean {
     this.#answers.add(ask, verdict)
+    this.#held++
     if (this.#answers.bytes >= FRAME_ENOUGH_BYTES || !this.parts.channel.attached) this.#sendAnswers()
+    return verdict.kind === 'reject' || this.#held >= ANSWERS_HELD
   }
 
   /** The turn is over. */
@@ -86,6 +92,7 @@ export class Turn {
   }
 
   #sendAnswers(): void {
+    this.#held = 0
     if (this.#answers.empty) return
     if (!this.parts.channel.send(2, this.#answers.finish(this.parts.frames))) this.parts.answersLost()
   }
