@@ -320,6 +320,29 @@ describe('rotation (§3.5)', () => {
     expect(await stage.show(next)).toContain('<success')
   })
 
+  test('two asked for in a row: the first is good until the second is used, whichever answer was lost', async () => {
+    const stage = await Stage.open()
+    const first = await stage.token()
+    stage.rig.clock.wallAheadMs += 1_000
+    const second = await stage.token()
+    expect(await stage.show(first)).toContain('<success')
+    expect(await stage.show(second)).toContain('<success')
+    expect(await stage.show(first)).toBe(failure('credentials-expired'))
+  })
+
+  test('a third does not bring the first back: two at most are good', async () => {
+    const stage = await Stage.open()
+    const first = await stage.token()
+    const tokens = [first]
+    for (let n = 0; n < 3; n++) {
+      stage.rig.clock.wallAheadMs += 1_000
+      tokens.push(await stage.token())
+    }
+    const good = []
+    for (const token of tokens) good.push((await stage.show(token)).includes('<success'))
+    expect(good).toEqual([true, false, false, true])
+  })
+
   test('the new one has the mechanism of the old one', async () => {
     const stage = await Stage.open()
     const wire = { tlsFacts: tls }
