@@ -311,6 +311,16 @@ describe('losing', () => {
     expect(b.arrived.fenced).toBe(0)
   })
 
+  test('§2 a database that came back without a life\'s claim: it ends, and the next life has a number that nobody has heard of', async () => {
+    const [a, b] = [make('a.example'), make('b.example')]
+    await start(a, b)
+    const { incarnation } = b.mesh.self
+    tables.forgetLast('b.example')
+    await comes(() => b.arrived.fenced === 1 && names(b).length === 2 && linked(b, 'a.example'), 'the new life')
+    expect(b.mesh.self.incarnation).toBe(incarnation + 1)
+    expect(changes(a)).toEqual([`up b.example ${incarnation}`, `lost b.example ${incarnation}`, `up b.example ${incarnation + 1}`])
+  })
+
   test('§2 a death certificate fences that life at once, and a later one not at all', async () => {
     const [a, b] = [make('a.example'), make('b.example')]
     await start(a, b)
