@@ -180,7 +180,8 @@ export class Life {
   async setState(state: 'up' | 'draining' | 'left', services?: NodeServices): Promise<boolean> {
     if (services !== undefined) this.#services = services
     const done = !this.#over && await this.#beat.setState(state, services)
-    if (!done) this.#fencedSelf()
+    // who has left may have said so before, and the answer was lost; whoever was fenced has left all the same
+    if (!done && state !== 'left') this.#fencedSelf()
     else if (state === 'up') this.#tell('joined', this.node.name, this.parts.advertise)
     return done
   }

@@ -176,6 +176,34 @@ describe('joining and leaving', () => {
     expect(events(a, 'cluster.lost')).toHaveLength(0)
   })
 
+  test('§1 a stopping node says that it has left when the database is there again; it waits half a minute for it', async () => {
+    const [a, b, c] = [make('a.example'), make('b.example'), make('c.example')]
+    await start(a, b, c)
+    tables.awayFor.add('b.example').add('c.example')
+    const stopped = Promise.all([b.mesh.stop(), c.mesh.stop()])
+    await comes(() => events(b, 'cluster.left.unwritten').length > 1, 'the first tries')
+    tables.awayFor.delete('b.example')
+    await passing(stopped)
+    expect(tables.byName.get('b.example')?.state).toBe('left')
+    expect(tables.byName.get('c.example')?.state).not.toBe('left')
+    expect([b.arrived.fenced, c.arrived.fenced]).toEqual([0, 0])
+  })
+
+  test('§1 a stopping node whose last word was written, though the answer was lost, has left', async () => {
+    const b = make('b.example')
+    await start(b)
+    const setState = tables.setState.bind(tables)
+    tables.setState = async (...change) => {
+      await setState(...change)
+      tables.setState = setState
+      throw new Error('the answer was lost')
+    }
+    await passing(b.mesh.stop())
+    expect(tables.byName.get('b.example')?.state).toBe('left')
+    expect(b.arrived.fenced).toBe(0)
+    expect(events(b, 'cluster.fenced')).toEqual([])
+  })
+
   test('§1 client ports wait for a link to every live node, at most a minute, and the log says for whom', async () => {
     const { node: a } = await wired('a.example')
     const { node: b, wire } = await wired('b.example')
