@@ -99,7 +99,7 @@ export class Life {
     }, notice)
     this.#peerParts = this.#makePeerParts()
     this.#dispatch = {
-      handlers: parts.handlers, frames: this.frames, log: parts.log, bosh: parts.bosh,
+      handlers: parts.handlers, frames: this.frames, log: parts.log, bosh: parts.bosh, contents: parts.metrics.contents,
       registration: (from, message) => parts.registration(from, message),
       view: (viewNo) => this.#beat.sawView(viewNo), fence: (node) => this.#heardFence(node)
     }

@@ -35,6 +35,7 @@ class Wire {
   #server: Server
   #sockets = new Set<Socket>()
   #cut = false
+  #stalled = false
   target = 0
 
   private constructor() {
@@ -55,6 +56,7 @@ class Wire {
 
   /** Nothing passes and nothing says so. */
   stall(): void {
+    this.#stalled = true
     for (const socket of this.#sockets) socket.unpipe().pause()
   }
 
@@ -64,7 +66,7 @@ class Wire {
   }
 
   mend(): void {
-    this.#cut = false
+    this.#cut = this.#stalled = false
   }
 
   end(): void {
@@ -82,7 +84,7 @@ class Wire {
         this.#sockets.delete(here)
         there.destroy()
       })
-      here.pipe(there)
+      if (!this.#stalled) here.pipe(there)
     }
   }
 }

@@ -207,7 +207,8 @@ export class Rig {
       stableLog, strain,
       ...(smStart !== undefined && { smStart }),
       metrics: {
-        resumes: this.resumes, stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts
+        contents: { copied: 0, rewritten: 0, tree: 0 }, resumes: this.resumes,
+        stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts
       },
       slow: slow ?? { slowBytes: 1024, slowMs: 10_000 },
       streamSettings: this.#settings,
