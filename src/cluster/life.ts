@@ -135,17 +135,13 @@ export class Life {
     return this.#view
   }
 
-  get databaseAway(): boolean {
-    return this.#beat.databaseAway
-  }
+  get databaseAway(): boolean { return this.#beat.databaseAway }
 
   serving(): boolean {
     return !this.#over && this.#beat.serving()
   }
 
-  refresh(): void {
-    void this.#beat.now()
-  }
+  refresh(): void { void this.#beat.now() }
 
   /** The peer of exactly that life, while it is not over. */
   peer(node: NodeRef): Peer | undefined {
