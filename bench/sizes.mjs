@@ -85,7 +85,8 @@ say('a contact on another node that a device sees online', await heapOf(1_000 * 
 
 const writer = new ByteWriter()
 const batchOf = (changes) => Buffer.from(encodeMessage(writer, { kind: 'batch', ...OTHERS, changes }))
-const batches = (make) => Array.from({ length: ENTRIES / BATCH }, (_, b) => batchOf(Array.from({ length: BATCH }, (_, k) => make(b * BATCH + k))))
+const some = (from, make) => Array.from({ length: BATCH }, (_, k) => make(from + k))
+const batches = (make) => Array.from({ length: ENTRIES / BATCH }, (_, b) => batchOf(some(b * BATCH, make)))
 const put = (shown) => (i) => ({ kind: 'put', record: record(i, shown) })
 
 for (const shown of [true, false]) {
