@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { judge } from './gates.mjs'
 import { flameGraph } from './flame.mjs'
 import { buildLoad, load, median } from './measure.mjs'
+import { probe } from './probe.mjs'
 import { markdown } from './report.mjs'
 import { SCENARIOS, SHORT, USUAL } from './scenarios.mjs'
 import { FOLDER, PACKAGES, PEERS, starling } from './servers.mjs'
@@ -51,19 +52,6 @@ function groupsOf(names) {
   return [...groups.values()]
 }
 
-async function measureOne(server, name) {
-  const { load: args, across, logins, figure } = SCENARIOS[name]
-  const words = across ? [...args, '--across'] : args
-  const timing = { duration: Number(given.duration) }
-  const first = await load(server, words, timing)
-  if (logins === undefined) return { value: first[figure], line: first }
-  for (let done = 0; done < logins; done += 2000) {
-    await load(server, ['--scenario', 'login', '--n', 2000, '--presence', 0, '--mech', 'SCRAM-SHA-1'])
-  }
-  const later = await load(server, words, timing)
-  return { value: later[figure] / first[figure], line: later }
-}
-
 /** A peer keeps its accounts from run to run; they are made over the wire the first time. */
 async function ensureAccounts(server, count) {
   const file = join(FOLDER, `${server.name.replace('-gen', '')}.accounts`)
@@ -84,7 +72,7 @@ async function measureGroup(who, names, results) {
   try {
     if (who !== 'starling') await ensureAccounts(server, start.accounts)
     for (const name of names) {
-      const { value, line } = await measureOne(server, name)
+      const { value, line } = await probe(server, SCENARIOS[name], Number(given.duration))
       results.push({ name, who, value, line })
       say(`${name} ${who}: ${value.toFixed(2)} ${SCENARIOS[name].unit} (p50 ${line.p50_us} µs, p99 ${line.p99_us} µs, ${line.server_cores} cores)`)
     }
@@ -92,6 +80,9 @@ async function measureGroup(who, names, results) {
     await server.stop()
   }
 }
+
+/** Prosody has no cluster; some scenarios are of Starling's own parts. */
+const can = (who, { ours, start }) => who === 'starling' || (ours !== true && !(who.startsWith('prosody') && start.nodes > 1))
 
 const spreadOf = (values) => [Math.min(...values), Math.max(...values)]
 
@@ -129,7 +120,7 @@ async function main() {
       const todo = group.filter((name) => run === 0 || SCENARIOS[name].once !== true)
       const order = run % 2 === 0 ? ['starling', ...peers] : [...peers, 'starling']
       for (const who of order) {
-        const able = who.startsWith('prosody') && SCENARIOS[group[0]].start.nodes > 1 ? [] : todo
+        const able = todo.filter((name) => can(who, SCENARIOS[name]))
         if (able.length > 0) await measureGroup(who, able, results)
       }
     }
