@@ -26,6 +26,13 @@ export const EXEMPTIONS = [
   '`--vhost-tls-required=false` for the runs without TLS (the same at the peers)'
 ]
 
+/** What differs from Debian's packages at the peers. */
+export const PEER_SETTINGS = {
+  ejabberd: 'ejabberd: two schedulers, SCRAM keys in Mnesia, roster, ping, disco, rooms, registration, stream management; no shapers, no archive, no carbons',
+  prosody: 'Prosody: epoll, hashed passwords, roster, ping, disco, rooms, registration, stream management; the collector as packaged',
+  'prosody-gen': 'prosody-gen: the same with `gc = { mode = "generational" }`'
+}
+
 const listens = (port) => new Promise((resolve) => {
   const socket = connect({ port, host: '127.0.0.1' }, () => { socket.destroy(); resolve(true) })
   socket.on('error', () => resolve(false))
@@ -64,7 +71,7 @@ async function linked(admins, members) {
   const until = Date.now() + START_MS
   for (const port of admins) {
     for (;;) {
-      const page = await fetch(`http://127.0.0.1:${port}/cluster`).then((answer) => answer.json()).catch(() => ({ members: [] }))
+      const page = await globalThis.fetch(`http://127.0.0.1:${port}/cluster`).then((answer) => answer.json()).catch(() => ({ members: [] }))
       if (page.members.length === members && page.members.every((member) => member.linked && member.state === 'up')) break
       if (Date.now() > until) throw new Error(`the member at ${port} is not linked to all of ${members}; see ${FOLDER}`)
       await pause(100)
