@@ -18,17 +18,22 @@ export function buildLoad() {
     { stdio: 'inherit' })
 }
 
-/** CPU of processes and of all their children, in ticks of 10 ms. */
+/** CPU of processes and of all their children, in ticks of 10 ms. A child may end meanwhile. */
 function ticks(pids) {
-  let sum = 0
-  for (const pid of pids) {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter((word) => word !== ''))
-    sum += Number(fields[11]) + Number(fields[12]) + ticks(children)
+  return pids.reduce((sum, pid) => sum + ticksOf(pid), 0)
+}
+
+function ticksOf(pid) {
+  let text
+  let children
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    children = readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'))
+  } catch {
+    return 0
   }
-  return sum
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return Number(fields[11]) + Number(fields[12]) + ticks(children.join(' ').split(' ').filter((word) => word !== ''))
 }
 
 /** The work of the run before is done: collection, hibernation, presence of those who left. */

@@ -4,9 +4,9 @@ import { load } from './measure.mjs'
 const LOGINS = ['--scenario', 'login', '--n', 2000, '--presence', 0]
 
 /** @returns the figure, and the generator's line that it is from */
-export async function probe(server, scenario, duration) {
+export async function probe(server, scenario, { duration, warmup }) {
   const { load: args, reach, figure, logins, bystander } = scenario
-  const timing = { duration, reach }
+  const timing = { duration, warmup, reach }
   if (bystander !== undefined) return beside(server, scenario, timing)
   const line = await load(server, args, timing)
   return logins === undefined ? { value: line[figure], line } : older(server, scenario, { timing, fresh: line[figure] })

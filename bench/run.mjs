@@ -27,12 +27,14 @@ const { values: given } = parseArgs({
   }
 })
 
+/** Long enough to see that it works. */
+const QUICK = { duration: 1, warmup: 0.3 }
 const PROFILE = join(FOLDER, 'profile')
 
 const say = (text) => { if (!given.json) console.error(`${new Date().toISOString().slice(11, 19)} ${text}`) }
 
 function missingPackages(peers) {
-  const needed = peers.length > 0 ? PACKAGES : PACKAGES.slice(0, 5)
+  const needed = [...PACKAGES.load, ...(peers.length > 0 ? PACKAGES.peers : [])]
   return needed.filter((name) => {
     try {
       return !execFileSync('dpkg-query', ['-W', '-f', '${Status}', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).includes('ok installed')
@@ -77,7 +79,7 @@ async function measureGroup(who, names, results) {
   try {
     if (who !== 'starling') await ensureAccounts(server, start.accounts)
     for (const name of names) {
-      const { value, line } = await probe(server, SCENARIOS[name], given.short ? 1 : Number(given.duration))
+      const { value, line } = await probe(server, SCENARIOS[name], given.short ? QUICK : { duration: Number(given.duration) })
       results.push({ name, who, value, line })
       say(`${name} ${who}: ${value.toFixed(2)} ${SCENARIOS[name].unit} (p50 ${line.p50_us} µs, p99 ${line.p99_us} µs, ${line.server_cores} cores)`)
     }

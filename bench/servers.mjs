@@ -46,6 +46,7 @@ async function waitFor(child, ports) {
       await pause(50)
     }
   }
+  if (child.exitCode !== null) throw new Error(`another program listens on ${ports.join(' and ')} (BENCH_PORT moves ours); see ${FOLDER}`)
 }
 
 function properties(folder, index, { nodes, extra, strategy, workers }) {
@@ -161,5 +162,5 @@ export const PEERS = {
   'prosody-gen': prosodyWith('prosody-gen', 'gc = { mode = "generational" }')
 }
 
-/** Packages of Debian that a peer and the load generator need. */
-export const PACKAGES = ['gcc', 'make', 'libssl-dev', 'openssl', 'iproute2', 'ejabberd', 'erlang-base', 'prosody', 'lua-event']
+/** Packages of Debian that the load generator is built with, and those that the peers need. */
+export const PACKAGES = { load: ['gcc', 'libc6-dev', 'libssl-dev'], peers: ['openssl', 'iproute2', 'ejabberd', 'erlang-base', 'prosody', 'lua-event'] }
