@@ -83,6 +83,7 @@ class ClusterMesh implements NodeMesh {
   #stopping = false
   #rejoining = false
   #viewNo = 0
+  #heard = 0
   /** False from a fence until the next life is linked. */
   #joined = true
   /** What the rooms below were told last. */
@@ -271,7 +272,7 @@ class ClusterMesh implements NodeMesh {
     if (handlers === undefined) throw new Error('listen comes before start')
     const port = this.#listeners?.ports[0] ?? 0
     await Life.begin({
-      settings, tables, clock, log, hlc, metrics, handlers, port,
+      settings, tables, clock, log, hlc, metrics, handlers, port, heard: this.#heard,
       advertise: advertised(settings.advertise, port),
       bosh: this.#bosh,
       began: (life) => {
@@ -296,6 +297,7 @@ class ClusterMesh implements NodeMesh {
     const over = this.#life
     this.#life = undefined
     this.#joined = false
+    this.#heard = Math.max(this.#heard, ...(over?.view ?? []).map(({ incarnation }) => incarnation))
     this.#guarded('router', () => { handlers.fenced() })
     this.#tellGate(handlers)
     for (const node of over?.view ?? []) {

@@ -35,6 +35,7 @@ class Wire {
   #server: Server
   #sockets = new Set<Socket>()
   #cut = false
+  #stalled = false
   target = 0
 
   private constructor() {
@@ -55,6 +56,7 @@ class Wire {
 
   /** Nothing passes and nothing says so. */
   stall(): void {
+    this.#stalled = true
     for (const socket of this.#sockets) socket.unpipe().pause()
   }
 
@@ -64,7 +66,7 @@ class Wire {
   }
 
   mend(): void {
-    this.#cut = false
+    this.#cut = this.#stalled = false
   }
 
   end(): void {
@@ -82,7 +84,7 @@ class Wire {
         this.#sockets.delete(here)
         there.destroy()
       })
-      here.pipe(there)
+      if (!this.#stalled) here.pipe(there)
     }
   }
 }
@@ -307,6 +309,16 @@ describe('losing', () => {
     await comes(() => tables.byName.get('b.example')?.state === 'up', 'the state')
     expect(tables.byName.get('b.example')?.services).toEqual({ c2s: '127.0.0.1:1' })
     expect(b.arrived.fenced).toBe(0)
+  })
+
+  test('§2 a database that came back without a life\'s claim: it ends, and the next life has a number that nobody has heard of', async () => {
+    const [a, b] = [make('a.example'), make('b.example')]
+    await start(a, b)
+    const { incarnation } = b.mesh.self
+    tables.forgetLast('b.example')
+    await comes(() => b.arrived.fenced === 1 && names(b).length === 2 && linked(b, 'a.example'), 'the new life')
+    expect(b.mesh.self.incarnation).toBe(incarnation + 1)
+    expect(changes(a)).toEqual([`up b.example ${incarnation}`, `lost b.example ${incarnation}`, `up b.example ${incarnation + 1}`])
   })
 
   test('§2 a death certificate fences that life at once, and a later one not at all', async () => {
