@@ -9,7 +9,7 @@ import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
 import { FREE_TICKET, type Admittance, type Origin, type Ticket } from './bounds.js'
 import { SocketFacts } from './channel-binding.js'
-import { messageOf } from './failure.js'
+import { ignoreError, messageOf } from './failure.js'
 import { ListenError, noSuchFamily } from './listen-error.js'
 import type { AddressLimits } from './limits.js'
 import { plainAddress } from './networks.js'
@@ -117,7 +117,7 @@ export class Listener {
   }
 
   #accepted(socket: Socket): void {
-    socket.on('error', () => {})                       // `close` follows and tells the owner
+    socket.on('error', ignoreError)                    // `close` follows and tells the owner
     const { remoteAddress, remotePort } = socket
     const { strain } = this.#room
     if (remoteAddress === undefined) return void socket.destroy()
