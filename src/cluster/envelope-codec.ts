@@ -3,7 +3,7 @@
  * lengths, heads and addressees are checked. Layouts: `docs/link-protocol.md`.
  */
 import { Jid } from '../xmpp/jid.js'
-import { Stanza, type StanzaKind } from '../xmpp/stanza.js'
+import { Stanza, type StanzaKind, type TreeCount } from '../xmpp/stanza.js'
 import type { ChildName } from '../xml/raw.js'
 import type { Addressee, Envelope, StanzaKey } from '../router/envelope.js'
 import { ByteReader, ByteWriter, FrameFault } from './bytes.js'
@@ -126,6 +126,8 @@ export class RouteReader {
   #body = new ByteReader(Buffer.alloc(0))
   #left = 0
 
+  constructor(private readonly trees?: TreeCount) {}
+
   /** @throws FrameFault */
   begin(body: Buffer): void {
     this.#body = new ByteReader(body)
@@ -204,7 +206,7 @@ export class RouteReader {
     const type = words.text(body)
     const children: ChildName[] = []
     for (let left = body.varint(); left > 0; left--) children.push({ name: words.text(body), ns: words.text(body) })
-    return Stanza.ofBytes({ kind, to, from, id, type, lang }, children, body.view(body.left))
+    return Stanza.ofBytes({ kind, to, from, id, type, lang }, children, body.view(body.left), this.trees)
   }
 }
 

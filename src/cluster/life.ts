@@ -3,7 +3,7 @@
  * stopped or fenced. Owns the peers. What it decides with is pure: `membership.ts`, `gate.ts`, `dialler.ts`.
  */
 import type { Socket } from 'node:net'
-import type { Envelope, MeshHandlers } from '../router/envelope.js'
+import type { Envelope, MeshHandlers, Verdict } from '../router/envelope.js'
 import type { NodeRef } from '../router/strategy.js'
 import type { ClusterTables, NodeRow, NodeServices } from '../storage/cluster-tables.js'
 import type { Cancel, Clock } from '../telemetry/clock.js'
@@ -43,6 +43,8 @@ export interface LifeParts {
   readonly handlers: MeshHandlers
   readonly bosh: BoshExchange
   readonly metrics: ClusterMetrics
+  /** The highest incarnation of anybody that the lives before this one have seen. */
+  readonly heard: number
   /** The name is taken; links may come up from here on. */
   began(life: Life): void
   registration(from: NodeRef, message: Buffer): void
@@ -109,9 +111,9 @@ export class Life {
 
   /** Takes the name and reads the table once. @throws StartRefused */
   static async begin(parts: LifeParts): Promise<Life> {
-    const { settings, tables, clock, log } = parts
+    const { settings, tables, clock, log, heard } = parts
     const certificate = settings.tls ? await makeCertificate(settings.name) : undefined
-    const claimed = await takeName(claimOf(parts, certificate), { tables, clock, log, dead: settings.dead })
+    const claimed = await takeName(claimOf(parts, certificate), { tables, clock, log, dead: settings.dead, heard })
     const life = new Life(parts, claimed, certificate, await tables.lastNotice())
     parts.began(life)
     await life.#beat.start()
@@ -119,26 +121,18 @@ export class Life {
     return life
   }
 
-  get viewNo(): number {
-    return this.#beat.membership.viewNo
-  }
+  get viewNo(): number { return this.#beat.membership.viewNo }
 
   /** Live nodes, self included. */
-  get view(): readonly NodeRef[] {
-    return this.#view
-  }
+  get view(): readonly NodeRef[] { return this.#view }
 
-  get databaseAway(): boolean {
-    return this.#beat.databaseAway
-  }
+  get databaseAway(): boolean { return this.#beat.databaseAway }
 
   serving(): boolean {
     return !this.#over && this.#beat.serving()
   }
 
-  refresh(): void {
-    void this.#beat.now()
-  }
+  refresh(): void { void this.#beat.now() }
 
   /** The peer of exactly that life, while it is not over. */
   peer(node: NodeRef): Peer | undefined {
@@ -167,15 +161,17 @@ export class Life {
   /** False: senders should pause. */
   route(to: NodeRef, envelope: Envelope): boolean {
     const peer = this.peer(to)
-    if (peer === undefined) queueMicrotask(() => this.#holdsNobody(to, envelope))
-    return peer === undefined || peer.route(envelope)
+    if (peer !== undefined) return peer.route(envelope)
+    for (const { ask } of envelope.addressees) queueMicrotask(() => this.#answered(to, ask, { kind: 'none' })) // it holds nobody
+    return true
   }
 
   /** Tells the others what we are; false when this life is over. */
   async setState(state: 'up' | 'draining' | 'left', services?: NodeServices): Promise<boolean> {
     if (services !== undefined) this.#services = services
     const done = !this.#over && await this.#beat.setState(state, services)
-    if (!done) this.#fencedSelf()
+    // who has left may have said so before, and the answer was lost; whoever was fenced has left all the same
+    if (!done && state !== 'left') this.#fencedSelf()
     else if (state === 'up') this.#tell('joined', this.node.name, this.parts.advertise)
     return done
   }
@@ -236,10 +232,8 @@ export class Life {
     }
   }
 
-  /** A life that is over. */
-  #holdsNobody(node: NodeRef, envelope: Envelope): void {
-    if (this.#over) return
-    for (const { ask } of envelope.addressees) this.parts.handlers.answers(node, ask, 1, { kind: 'none' })
+  #answered(node: NodeRef, ask: number, verdict: Verdict): void {
+    if (!this.#over) this.parts.handlers.answers(node, ask, 1, verdict)
   }
 
   #ready(link: Link, shaken: Handshaken): LinkHandler | GoodbyeReason {
@@ -277,9 +271,7 @@ export class Life {
         if (ENDS.includes(reason)) this.refresh()
       },
       dropped: (peer) => log.debug({ node: peer.node.name }, 'cluster.frame.of-the-dead'),
-      refused: (peer, ask, verdict) => {
-        if (!this.#over) this.parts.handlers.answers(peer.node, ask, 1, verdict)
-      },
+      refused: (peer, ask, verdict) => this.#answered(peer.node, ask, verdict),
       answersLost: (peer) => log.error({ node: peer.node.name }, 'cluster.answer.lane-full') // the questions will be asked again
     }
   }

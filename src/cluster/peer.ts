@@ -93,7 +93,7 @@ interface Registration {
 export class Peer {
   readonly channel: Channel<readonly number[]>
   /** What it has sent, one frame at a time. */
-  readonly routes = new RouteReader()
+  readonly routes: RouteReader
   readonly #turn: Turn
   /** Linked at least once: it takes part in the view even before its row says `up`. */
   linkedOnce = false
@@ -111,6 +111,7 @@ export class Peer {
 
   constructor(readonly node: NodeRef, public advertise: string, private readonly parts: PeerParts) {
     this.channel = new Channel((frame) => parts.dispatch(this, frame), () => parts.clock.now())
+    this.routes = new RouteReader(parts.metrics.contents)
     this.#turn = new Turn({
       frames: parts.frames, channel: this.channel,
       refused: (ask, verdict) => parts.refused(this, ask, verdict),
