@@ -135,17 +135,13 @@ export class Life {
     return this.#view
   }
 
-  get databaseAway(): boolean {
-    return this.#beat.databaseAway
-  }
+  get databaseAway(): boolean { return this.#beat.databaseAway }
 
   serving(): boolean {
     return !this.#over && this.#beat.serving()
   }
 
-  refresh(): void {
-    void this.#beat.now()
-  }
+  refresh(): void { void this.#beat.now() }
 
   /** The peer of exactly that life, while it is not over. */
   peer(node: NodeRef): Peer | undefined {
@@ -180,7 +176,8 @@ export class Life {
   async setState(state: 'up' | 'draining' | 'left', services?: NodeServices): Promise<boolean> {
     if (services !== undefined) this.#services = services
     const done = !this.#over && await this.#beat.setState(state, services)
-    if (!done) this.#fencedSelf()
+    // who has left may have said so before, and the answer was lost; whoever was fenced has left all the same
+    if (!done && state !== 'left') this.#fencedSelf()
     else if (state === 'up') this.#tell('joined', this.node.name, this.parts.advertise)
     return done
   }

@@ -31,6 +31,9 @@ const INVALIDATE_MS = 10_000
 const LOOK_MS = 100
 const SAY_EVERY_MS = 5000
 const REJOIN_MS = 1000
+/** So long a stopping node tries to say that it has left: a lock, or a database that starts again. It may drain for 120 s in all. */
+const LEAVE_MS = 30_000
+const LEAVE_EVERY_MS = 250
 
 export interface MeshParts {
   readonly settings: ClusterSettings
@@ -257,13 +260,21 @@ class ClusterMesh implements NodeMesh {
   }
 
   async #leave(): Promise<void> {
+    const { clock } = this.parts
     const life = this.#life
-    try {
-      await life?.setState('left')
-    } catch (error) {
-      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others will fence this life
-    }
+    const until = clock.now() + LEAVE_MS
+    while (life !== undefined && !await this.#left(life) && clock.now() < until) await this.#pause(LEAVE_EVERY_MS)
     life?.end('left')
+  }
+
+  async #left(life: Life): Promise<boolean> {
+    try {
+      await life.setState('left')
+      return true
+    } catch (error) {
+      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others would fence this life
+      return false
+    }
   }
 
   async #begin(): Promise<void> {

@@ -178,6 +178,34 @@ describe('joining and leaving', () => {
     expect(events(a, 'cluster.lost')).toHaveLength(0)
   })
 
+  test('§1 a stopping node says that it has left when the database is there again; it waits half a minute for it', async () => {
+    const [a, b, c] = [make('a.example'), make('b.example'), make('c.example')]
+    await start(a, b, c)
+    tables.awayFor.add('b.example').add('c.example')
+    const stopped = Promise.all([b.mesh.stop(), c.mesh.stop()])
+    await comes(() => events(b, 'cluster.left.unwritten').length > 1, 'the first tries')
+    tables.awayFor.delete('b.example')
+    await passing(stopped)
+    expect(tables.byName.get('b.example')?.state).toBe('left')
+    expect(tables.byName.get('c.example')?.state).not.toBe('left')
+    expect([b.arrived.fenced, c.arrived.fenced]).toEqual([0, 0])
+  })
+
+  test('§1 a stopping node whose last word was written, though the answer was lost, has left', async () => {
+    const b = make('b.example')
+    await start(b)
+    const setState = tables.setState.bind(tables)
+    tables.setState = async (...change) => {
+      await setState(...change)
+      tables.setState = setState
+      throw new Error('the answer was lost')
+    }
+    await passing(b.mesh.stop())
+    expect(tables.byName.get('b.example')?.state).toBe('left')
+    expect(b.arrived.fenced).toBe(0)
+    expect(events(b, 'cluster.fenced')).toEqual([])
+  })
+
   test('§1 client ports wait for a link to every live node, at most a minute, and the log says for whom', async () => {
     const { node: a } = await wired('a.example')
     const { node: b, wire } = await wired('b.example')
@@ -317,8 +345,9 @@ describe('losing', () => {
     const { incarnation } = b.mesh.self
     tables.forgetLast('b.example')
     await comes(() => b.arrived.fenced === 1 && names(b).length === 2 && linked(b, 'a.example'), 'the new life')
-    expect(b.mesh.self.incarnation).toBe(incarnation + 1)
-    expect(changes(a)).toEqual([`up b.example ${incarnation}`, `lost b.example ${incarnation}`, `up b.example ${incarnation + 1}`])
+    const next = Math.max(incarnation, a.mesh.self.incarnation) + 1
+    expect(b.mesh.self.incarnation).toBe(next)
+    expect(changes(a)).toEqual([`up b.example ${incarnation}`, `lost b.example ${incarnation}`, `up b.example ${next}`])
   })
 
   test('§2 a death certificate fences that life at once, and a later one not at all', async () => {
