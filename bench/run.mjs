@@ -31,7 +31,7 @@ const { values: given } = parseArgs({
 const QUICK = { duration: 1, warmup: 0.3 }
 const PROFILE = join(FOLDER, 'profile')
 
-const say = (text) => { if (!given.json) console.error(`${new Date().toISOString().slice(11, 19)} ${text}`) }
+const say = (text) => { console.error(`${new Date().toISOString().slice(11, 19)} ${text}`) }
 
 function missingPackages(peers) {
   const needed = [...PACKAGES.load, ...(peers.length > 0 ? PACKAGES.peers : [])]
@@ -201,6 +201,8 @@ async function main() {
   for (const { scenario, who, why } of results.failed) console.error(`${scenario} ${who} failed: ${why}`)
   if (results.failed.length > 0) process.exitCode = 1
 }
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 await main().catch((error) => {
   console.error(error.message)
