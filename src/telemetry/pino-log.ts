@@ -69,7 +69,7 @@ export function createLogs(options: LogOptions): Logs {
   return {
     room(name) {
       const lower = options.debugRooms?.has(name) === true && options.level !== 'trace'
-      return new PinoLog(root.child({ room: name }, { level: lower ? 'debug' : options.level }), cap, undefined)
+      return new PinoLog(root.child({ room: name }, { level: lower ? 'debug' : options.level }), cap, {})
     },
     get dropped() {
       return pipe?.dropped ?? 0
@@ -81,38 +81,38 @@ export function createLogs(options: LogOptions): Logs {
 class PinoLog implements Log {
   readonly #logger: Logger
   readonly #cap: LineCap
-  /** Address that `child` was given. */
-  readonly #ip: string | undefined
+  /** What `child` was given: in front of the fields of each line. A connection has few lines, and a child of pino's costs several. */
+  readonly #own: object
 
-  constructor(logger: Logger, cap: LineCap, ip: string | undefined) {
+  constructor(logger: Logger, cap: LineCap, own: object) {
     this.#logger = logger
     this.#cap = cap
-    this.#ip = ip
+    this.#own = own
   }
 
   error(fields: object, event: string): void {
-    if (this.#passes('error', fields, event)) this.#logger.error(fields, event)
+    if (this.#passes('error', fields, event)) this.#logger.error({ ...this.#own, ...fields }, event)
   }
 
   warn(fields: object, event: string): void {
-    if (this.#passes('warn', fields, event)) this.#logger.warn(fields, event)
+    if (this.#passes('warn', fields, event)) this.#logger.warn({ ...this.#own, ...fields }, event)
   }
 
   info(fields: object, event: string): void {
-    if (this.#passes('info', fields, event)) this.#logger.info(fields, event)
+    if (this.#passes('info', fields, event)) this.#logger.info({ ...this.#own, ...fields }, event)
   }
 
   /** Asked for on purpose, so never capped. */
   debug(fields: object, event: string): void {
-    this.#logger.debug(fields, event)
+    if (this.#logger.isLevelEnabled('debug')) this.#logger.debug({ ...this.#own, ...fields }, event)
   }
 
   trace(fields: object, event: string): void {
-    this.#logger.trace(fields, event)
+    if (this.#logger.isLevelEnabled('trace')) this.#logger.trace({ ...this.#own, ...fields }, event)
   }
 
   child(fields: object): Log {
-    return new PinoLog(this.#logger.child(fields), this.#cap, ipOf(fields) ?? this.#ip)
+    return new PinoLog(this.#logger, this.#cap, { ...this.#own, ...fields })
   }
 
   isLevelEnabled(level: 'debug' | 'trace'): boolean {
@@ -121,7 +121,7 @@ class PinoLog implements Log {
 
   #passes(level: 'error' | 'warn' | 'info', fields: object, event: string): boolean {
     if (!this.#logger.isLevelEnabled(level)) return false
-    const ip = ipOf(fields) ?? this.#ip
+    const ip = ipOf(fields) ?? ipOf(this.#own)
     // Our own faults are never left out, unless a peer can bring them about.
     return (level === 'error' && ip === undefined) || this.#cap.passes(event, ip)
   }

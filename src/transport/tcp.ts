@@ -16,6 +16,7 @@ import type { Pace } from './pace.js'
 import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
 import { acceptTls, XMPP_ALPN } from './tls.js'
 import type { ContextOf } from './tls.js'
+import type { Flushable } from './turn-end.js'
 import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
 import type { Timed } from './wheel.js'
 import { WriteQueue } from './write-queue.js'
@@ -31,7 +32,7 @@ export interface TcpParts {
   readonly requestCert?: boolean
 }
 
-export class TcpTransport implements Transport, Timed {
+export class TcpTransport implements Transport, Timed, Flushable {
   readonly kind = 'tcp'
   readonly form = 'stream'
   readonly #room: TransportRoom
@@ -47,6 +48,11 @@ export class TcpTransport implements Transport, Timed {
   #sink: TransportSink | undefined
   #opened = false
   #paused = false
+  /** What is resumed in the turn in which it was paused costs the socket nothing. */
+  #pausing = false
+  #stopped = false
+  /** The peer has half-closed while it was paused: what came before counts first. */
+  #ended = false
   /** Too much came too fast. */
   #resting = false
   #pace: Pace | undefined
@@ -137,6 +143,18 @@ export class TcpTransport implements Transport, Timed {
 
   pause(): void {
     this.#paused = true
+    if (this.#pausing) return
+    this.#pausing = true
+    this.#room.turn.add(this)
+  }
+
+  flush(): void {
+    this.#pausing = false
+    if (this.#paused && this.#endBy === Infinity) this.#stop()
+  }
+
+  #stop(): void {
+    this.#stopped = true
     this.#socket.pause()
   }
 
@@ -148,7 +166,7 @@ export class TcpTransport implements Transport, Timed {
 
   #rest(): void {
     this.#resting = true
-    this.#socket.pause()
+    this.#stop()
   }
 
   #goOn(): void {
@@ -162,7 +180,10 @@ export class TcpTransport implements Transport, Timed {
       this.#held = false
       this.#parse(() => this.#parser.release())
     }
-    if (this.#mayRead()) this.#socket.resume()
+    if (!this.#mayRead()) return
+    if (this.#ended) this.#finished()
+    else if (this.#stopped) this.#socket.resume()
+    this.#stopped = false
   }
 
   end(): void {
@@ -192,6 +213,11 @@ export class TcpTransport implements Transport, Timed {
 
   #data(chunk: Buffer): void {
     if (this.#deaf) return
+    if (this.#paused) {                                // in the turn in which it was paused
+      this.#stop()
+      this.#socket.unshift(chunk)
+      return
+    }
     this.#received += chunk.length
     this.#heardAt = this.#room.wheel.coarseNow
     this.#pace?.bytes(chunk.length)
@@ -225,6 +251,8 @@ export class TcpTransport implements Transport, Timed {
 
   /** The peer has half-closed. */
   #finished(): void {
+    this.#ended = this.#paused && this.#endBy === Infinity
+    if (this.#ended) return
     this.#deaf = true
     if (this.#endBy === Infinity) this.end()
   }
@@ -269,6 +297,7 @@ export class TcpTransport implements Transport, Timed {
 
   #listen(socket: Socket): void {
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
+    this.#stopped = this.#paused
     if (this.#paused) socket.pause()
     else socket.resume()                               // a PROXY header leaves the socket paused
     if (socket.destroyed) queueMicrotask(this.#onClose)
