@@ -41,6 +41,7 @@ export class ServerAccounts implements ServerFacts {
   readonly admins: readonly Jid[]
   readonly #parts: ServerAccountsParts
   readonly #startedAt: number
+  #streamFeatures: string | undefined
 
   constructor(parts: ServerAccountsParts) {
     this.version = parts.version
@@ -117,10 +118,11 @@ export class ServerAccounts implements ServerFacts {
     forget().catch((error: unknown) => this.#parts.log.warn({ jid: jid.toString(), error: String(error) }, 'account.removal-incomplete'))
   }
 
-  /** What plugins say in the stream features after authentication. */
+  /** What plugins say in the stream features after authentication: they are asked once. */
   streamFeatures(): string {
     const tables = this.#parts.pipeline.streamFeatures ?? []
-    return tables.flatMap(({ run }) => run(this)).map((element) => serializeElement(element, 'jabber:client')).join('')
+    this.#streamFeatures ??= tables.flatMap(({ run }) => run(this)).map((element) => serializeElement(element, 'jabber:client')).join('')
+    return this.#streamFeatures
   }
 }
 

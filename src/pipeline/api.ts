@@ -252,7 +252,7 @@ export interface PluginDeclaration {
   /** Audiences of other plugins that this one pushes to; boot is refused when one is missing. */
   readonly pushesTo?: readonly string[]
   readonly life?: Life
-  /** Elements for the stream features after authentication, for example entity capabilities. */
+  /** Elements for the stream features after authentication, for example entity capabilities; asked once. */
   readonly streamFeatures?: (ctx: ServerFacts) => readonly Element[]
 }
 

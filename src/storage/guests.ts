@@ -53,6 +53,7 @@ function valuesWith(values: Values): Values {
     get: (account, key) => (isGuest(account) ? Promise.resolve(undefined) : values.get(account, key)),
     set: (account, key, value) => (isGuest(account) ? refused() : values.set(account, key, value)),
     update: (account, key, change) => (isGuest(account) ? refused() : values.update(account, key, change)),
+    note: (account, key, change) => (isGuest(account) ? undefined : values.note(account, key, change)),
     remove: (account, key) => (isGuest(account) ? Promise.resolve() : values.remove(account, key))
   }
 }

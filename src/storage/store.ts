@@ -112,6 +112,11 @@ export interface Values {
   set(account: AccountRef, key: string, value: string): Promise<void>
   /** In one transaction with a row lock; returns what stands there afterwards. */
   update(account: AccountRef, key: string, change: (value: string | undefined) => string | undefined): Promise<string | undefined>
+  /**
+   * A change that nobody waits for: made within a second, together with others, or at the next look at the value from this node.
+   * It is lost when the process dies before, and a fault is only logged.
+   */
+  note(account: AccountRef, key: string, change: (value: string | undefined) => string | undefined): void
   remove(account: AccountRef, key: string): Promise<void>
 }
 

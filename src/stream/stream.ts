@@ -2,7 +2,7 @@
  * One XML stream (RFC 6120 §4): a state machine between a transport and a session. Owns its state, the stream id and the
  * flags secure, authenticated, bound; runs the features of its profile; says stream errors; closes.
  */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { StreamClosedReason } from '../telemetry/reasons.js'
@@ -32,8 +32,6 @@ export interface StreamParts {
   /** The stream has ended. */
   readonly over: (stream: Stream, reason: StreamClosedReason) => void
 }
-
-const ID_BYTES = 16
 
 export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   readonly #transport: Transport
@@ -153,7 +151,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
     this.announce()
-    this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
+    if (this.log.isLevelEnabled('debug')) this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
   }
 
   announce(): void {
@@ -342,7 +340,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #greet(verdict: HeaderVerdict | undefined): void {
-    this.#id = randomBytes(ID_BYTES).toString('hex')                    // §4.7.3: unpredictable, never twice
+    this.#id = randomUUID().replaceAll('-', '')                         // §4.7.3: unpredictable, never twice
     this.#greeted = true
     const from = verdict?.domain ?? this.#domain
     const version = verdict === undefined ? '1.0' : verdict.version

@@ -70,6 +70,7 @@ export class MemoryStore implements Store {
       else this.#values.set(`${account.id} ${key}`, value)
       return value
     },
+    note: (account, key, change) => void this.values.update(account, key, change),
     remove: async (account, key) => {
       this.#values.delete(`${account.id} ${key}`)
     }
