@@ -33,6 +33,10 @@ export const PEER_SETTINGS = {
   'prosody-gen': 'prosody-gen: the same with `gc = { mode = "generational" }`'
 }
 
+/** How to end what runs, in case that the bench is ended itself. */
+const running = new Set()
+process.on('exit', () => { for (const end of running) end() })
+
 const listens = (port) => new Promise((resolve) => {
   const socket = connect({ port, host: '127.0.0.1' }, () => { socket.destroy(); resolve(true) })
   socket.on('error', () => resolve(false))
@@ -94,17 +98,22 @@ export async function starling({
   const children = []
   const ports = []
   const admins = []
+  const begin = async (index) => {
+    const { file, plain, tls, admin } = properties(folder, index, { nodes, extra, strategy, workers })
+    const out = join(folder, `node${index + 1}.log`)
+    const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
+      { stdio: 'ignore', cwd: folder })
+    const kill = () => child.kill()
+    running.add(kill)
+    child.once('exit', () => running.delete(kill))
+    children.push(child)
+    ports.push({ plain, tls })
+    for (let worker = 0; worker < workers; worker++) admins.push(admin + worker)
+    await waitFor(child, [plain, tls])
+  }
   try {
-    for (let index = 0; index < nodes; index++) {
-      const { file, plain, tls, admin } = properties(folder, index, { nodes, extra, strategy, workers })
-      const out = join(folder, `node${index + 1}.log`)
-      const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
-        { stdio: 'ignore', cwd: folder })
-      children.push(child)
-      ports.push({ plain, tls })
-      await waitFor(child, [plain, tls])
-      for (let worker = 0; worker < workers; worker++) admins.push(admin + worker)
-    }
+    await begin(0)                                        // it makes the certificates that all of them use
+    await Promise.all(Array.from({ length: nodes - 1 }, (_, further) => begin(further + 1)))
     if (admins.length > 1) await linked(admins, admins.length)
   } catch (error) {
     for (const child of children) child.kill()
@@ -131,9 +140,11 @@ function script(name, args, env = {}) {
 export async function ejabberd({ nodes = 1 } = {}) {
   const pids = [Number(script('ejabberd.sh', ['start', '1', 'scram']))]
   const stop = () => {
+    running.delete(stop)
     for (let n = pids.length; n > 0; n--) script('ejabberd.sh', ['stop', String(n)])
     script('ejabberd.sh', ['stop', 'epmd'])
   }
+  running.add(stop)
   try {
     if (nodes > 1) {
       pids.push(Number(script('ejabberd.sh', ['start', '2', 'scram'])))
@@ -151,8 +162,13 @@ export async function ejabberd({ nodes = 1 } = {}) {
 
 const prosodyWith = (name, extra) => async () => {
   const pid = Number(script('prosody.sh', ['start', 'epoll', 'hashed'], { PROSODY_EXTRA: extra }))
+  const stop = () => {
+    running.delete(stop)
+    script('prosody.sh', ['stop'])
+  }
+  running.add(stop)
   await pause(500)
-  return { name, pids: [pid], ports: [{ plain: 15222, tls: 15223 }], stop: async () => { script('prosody.sh', ['stop']) } }
+  return { name, pids: [pid], ports: [{ plain: 15222, tls: 15223 }], stop: async () => stop() }
 }
 
 /** By the name that `--with` takes. */

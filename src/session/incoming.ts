@@ -32,10 +32,6 @@ export class Incoming {
   readonly #parts: IncomingParts
   /** Outlives the session, for `<failed h/>`. */
   readonly handled = new HandledPrefix()
-  readonly #tellLater = (): void => {
-    this.#planned = false
-    if (this.#stream !== undefined) this.#tell()
-  }
   #stream: OpenStream | undefined
   #received = 0
   /** The highest number that went to the handler: what a client sends again up to it is counted, not routed (I6). */
@@ -102,7 +98,10 @@ export class Incoming {
     if (this.#received - value <= UNHANDLED_MAX / 2) this.release(HOLD.window)
     if (this.#planned || this.#told >= this.#askedOf || value <= this.#told) return
     this.#planned = true
-    setImmediate(this.#tellLater)                                       // once for all that this turn brings
+    setImmediate(() => {                                                // once for all that this turn brings
+      this.#planned = false
+      if (this.#stream !== undefined) this.#tell()
+    })
   }
 
   /** `<r/>`: answered at once, and again when what came before it is handled. */

@@ -6,6 +6,7 @@ import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Strain } from '../telemetry/strain.js'
+import { Desks } from '../xml/desk.js'
 import { BoshSessions } from './bosh.js'
 import type { BoshParts } from './bosh.js'
 import { boundsOf, END_MS } from './bounds.js'
@@ -78,7 +79,8 @@ export class ClientDoors {
     this.#parts = parts
     const bounds = boundsOf(parts.streamLimits, () => clock.now())
     this.room = {
-      wheel: new Wheel(clock), turn: new TurnEnd(), bounds, log, refused: parts.refused, ...(parts.strain && { strain: parts.strain })
+      wheel: new Wheel(clock), turn: new TurnEnd(), desks: new Desks(), bounds, log, refused: parts.refused,
+      ...(parts.strain && { strain: parts.strain })
     }
     this.limits = new AddressLimits(addressLimits, Networks.of(addressLimits.exempt), this.room.wheel)
     this.#trusted = Networks.of(doors.trustedProxies)

@@ -19,3 +19,8 @@ export function messageOf(error: unknown): string {
 export function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
 }
+
+/** For sockets whose `close` tells their owner. */
+export function ignoreError(): void {
+  // It is said there.
+}

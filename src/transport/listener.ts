@@ -10,7 +10,7 @@ import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
 import { FREE_TICKET, type Admittance, type Origin, type Ticket } from './bounds.js'
 import { SocketFacts } from './channel-binding.js'
 import type { Entrance } from './entrance.js'
-import { messageOf } from './failure.js'
+import { ignoreError, messageOf } from './failure.js'
 import { ListenError, noSuchFamily } from './listen-error.js'
 import type { AddressLimits } from './limits.js'
 import { plainAddress } from './networks.js'
@@ -119,7 +119,7 @@ export class Listener {
   }
 
   #accepted(socket: Socket): void {
-    socket.on('error', () => {})                       // `close` follows and tells the owner
+    socket.on('error', ignoreError)                    // `close` follows and tells the owner
     this.#room.entrance.enter(() => { this.#begin(socket) })
   }
 

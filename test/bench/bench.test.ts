@@ -155,8 +155,10 @@ describe('the report', () => {
   test('has each side, the ratio, what differs from an operator\'s server, and each gate with its verdict', async () => {
     const { markdown } = await part<Report>('report')
     const rows = [row('chat-100x8', 5, 50), row('workers-1', 6), row('workers-2', 7)]
-    const text = markdown({ machine: MACHINE, versions: { starling: '1', ejabberd: '2' }, rows })
+    const failed = [{ scenario: 'chat-1', who: 'ejabberd', why: 'message lost' }]
+    const text = markdown({ machine: MACHINE, versions: { starling: '1', ejabberd: '2' }, rows, failed })
     expect(text).toContain('| chat-100x8 | CPU-µs | 5.00 (5.00–5.00) | 50.0 (50.0–50.0) | 0.10 |')
+    expect(text).toContain('**Failed**: chat-1, ejabberd: message lost')
     expect(text).toContain('* `--overload-descriptors-percent=100`')
     expect(text).toContain('* ejabberd: two schedulers')
     expect(text).toContain('1.71 times as many')

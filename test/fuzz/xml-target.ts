@@ -40,7 +40,7 @@ export class Heard implements ParserSink {
     return true
   }
 
-  end(): void {
+  closed(): void {
     this.ended = true
   }
 
