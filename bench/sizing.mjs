@@ -14,7 +14,7 @@ const FIGURES = {
   contact: 372, known: 298 + 312, sight: 305,
   entry: 1_066, hear: 10,
   cached: 20_000,
-  ask: 70, read: 40, write: 80,                  // a statement: CPU-µs of the member, of PostgreSQL for a read and for a write
+  ask: 127, read: 57, write: 460,                 // a statement: CPU-µs of the member, of PostgreSQL for a read and for a write
   ...BYTES
 }
 
@@ -95,7 +95,8 @@ const ROWS = [
 const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`, ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n')
 
 const FRAMES = [
-  ['ROUTE of a message', BYTES.route], ['ANSWER accept / none', `${BYTES.answer} / ${BYTES.none}`],
+  ['ROUTE of a message, its addresses new; one more in it, all known', `${BYTES.route}; ${BYTES.again}`],
+  ['ANSWER, alone; one more in it', `${BYTES.answer}; ${BYTES.none}`],
   ['ROUTE of a presence to one contact; each further one', `${BYTES.presence}; ${BYTES.addressee}`],
   ['ACK (of a lane, once a turn)', BYTES.ack], ['BOUND, at each login', BYTES.bound],
   ['REG: a change of the directory, alone', `${BYTES.reg} and the change`],
