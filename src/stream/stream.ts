@@ -40,11 +40,11 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   readonly form: WriteForm
   readonly clock: Clock
   readonly log: Log
+  readonly since: number
   readonly #transport: Transport
   readonly #profile: Profile
   readonly #deadlines: Deadlines
   readonly #over: StreamParts['over']
-  readonly #startedAt: number
   readonly #negotiators = new Map<Feature, Negotiator>()
   #state: StreamState = { kind: 'opening' }
   #flags: Flags
@@ -74,8 +74,8 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.log = log.child({ ip: transport.peer.address, transport: transport.kind })
     const none = { sasl: false, sasl2: false, authenticated: false, bound: false, managed: false }
     this.#flags = { secure: transport.peer.secure, ...none }
-    this.#startedAt = clock.now()
-    this.#deadline = this.#startedAt + profile.authenticatedMs
+    this.since = clock.now()
+    this.#deadline = this.since + profile.authenticatedMs
   }
 
   /** Begins to listen. */
@@ -374,7 +374,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#over(this, reason)
     closingLine(this.log, {
       reason, condition, detail, stream: this.#id, jid: (this.#jid ?? this.#identity?.jid)?.toString(),
-      seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent
+      seconds: Math.round((this.clock.now() - this.since) / 100) / 10, received: this.#received, sent: this.#sent
     })
     try {
       consumer?.ended(reason, this)
