@@ -83,7 +83,7 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
     this.#tls = origin.tls
     this.#startTlsWith = origin.secure ? undefined : startTlsWith
     this.#requestCert = requestCert
-    this.#heardAt = room.wheel.now()
+    this.#heardAt = room.wheel.coarseNow
     this.#queue = new WriteQueue(room.turn, room.bounds, this)
     this.#queue.use(socket)
     this.#parser = new StreamParser(room.bounds.before, this, room.desks)
@@ -189,7 +189,7 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
 
   header(header: StreamHeader): boolean {
     this.#headerBy = Infinity
-    this.#domain = header.attrs['to']
+    if (!this.#isAuthenticated) this.#domain = header.attrs['to']
     if (!this.#deaf) this.#sink?.header(header)
     return this.#mayGoOn()
   }

@@ -54,7 +54,7 @@ export class Stanza implements StanzaHead {
 
   /** From parsed bytes: `inside` is safe UTF-8 whose default namespace is `jabber:client`. */
   static ofBytes(head: StanzaHead, children: readonly ChildName[], inside: Buffer): Stanza {
-    return new Stanza(head, { children, inside, trees: undefined })
+    return new Stanza(head, inside.length === 0 ? NOTHING : { children, inside, trees: undefined })
   }
 
   /** One that we make ourselves. */
