@@ -12,7 +12,8 @@ import { makeAccounts } from './accounts.mjs'
 const HERE = import.meta.dirname
 const MAIN = join(HERE, '..', 'dist', 'main.js')
 const START_MS = 30_000
-const BASE_PORT = 18_400
+/** Ten ports a node from here on; further workers of one machine take those after its own. */
+const BASE_PORT = Number(process.env.BENCH_PORT ?? 18_400)
 
 /** Everything that the bench writes. */
 export const FOLDER = process.env.BENCH_FOLDER ?? '/tmp/starling-bench'
@@ -24,6 +25,17 @@ export const EXEMPTIONS = [
   '`--overload-descriptors-percent=100`: 19,000 sessions use most of 20,000 descriptors',
   '`--vhost-tls-required=false` for the runs without TLS (the same at the peers)'
 ]
+
+/** What differs from Debian's packages at the peers. */
+export const PEER_SETTINGS = {
+  ejabberd: 'ejabberd: two schedulers, SCRAM keys in Mnesia, roster, ping, disco, rooms, registration, stream management; no shapers, no archive, no carbons',
+  prosody: 'Prosody: epoll, hashed passwords, roster, ping, disco, rooms, registration, stream management; the collector as packaged',
+  'prosody-gen': 'prosody-gen: the same with `gc = { mode = "generational" }`'
+}
+
+/** How to end what runs, in case that the bench is ended itself. */
+const running = new Set()
+process.on('exit', () => { for (const end of running) end() })
 
 const listens = (port) => new Promise((resolve) => {
   const socket = connect({ port, host: '127.0.0.1' }, () => { socket.destroy(); resolve(true) })
@@ -38,48 +50,75 @@ async function waitFor(child, ports) {
       await pause(50)
     }
   }
+  if (child.exitCode !== null) throw new Error(`another program listens on ${ports.join(' and ')} (BENCH_PORT moves ours); see ${FOLDER}`)
 }
 
-function properties(folder, index, { nodes, extra }) {
+function properties(folder, index, { nodes, extra, strategy, workers }) {
   const port = BASE_PORT + 10 * index
   const lines = [
     '--virt-hosts=localhost', '--vhost-tls-required=false', '--user-db=sqlite',
     `--user-db-uri=jdbc:sqlite:${join(folder, 'starling.db')}`, '--listen=127.0.0.1',
     `--c2s-ports=${port}`, `--c2s-tls-ports=${port + 1}`, `--http-ports=${port + 2}`, '--https-ports=', '--ws2s-ports=', '--ws2s-tls-ports=',
-    `--admin-listen=127.0.0.1:${port + 3}`, `--ssl-certs-location=${join(folder, 'certs')}`, '--log-level=info', '--overload-descriptors-percent=100', ...extra
+    `--admin-listen=127.0.0.1:${port + 3}`, `--ssl-certs-location=${join(folder, 'certs')}`, '--log-level=info', '--overload-descriptors-percent=100',
+    `--cl-comp-ports=${port + 6}`, `--workers=${workers}`, `--sm-cluster-strategy-class=${strategy}`, ...extra
   ]
   if (nodes > 1) {
     lines.push('--cluster-mode=true', '--cluster-allow-loopback=true', `--tigase-primary-address=node${index + 1}.localhost`,
-      '--cluster-listen=127.0.0.1', `--cluster-advertise=127.0.0.1:${port + 4}`, `--cl-comp-ports=${port + 4}`)
+      '--cluster-listen=127.0.0.1', `--cluster-advertise=127.0.0.1:${port + 6}`)
   }
   const file = join(folder, `node${index + 1}.properties`)
   writeFileSync(file, `${lines.join('\n')}\n`)
-  return { file, plain: port, tls: port + 1 }
+  return { file, plain: port, tls: port + 1, admin: port + 3 }
 }
 
-/** @param options nodes, accounts (u0 to uN-1, password `pw`), extra (lines of init.properties), node (arguments of Node) */
-export async function starling({ nodes = 1, accounts = 200, extra = [], node = [], roster = 0 } = {}) {
+/** Every member says that it is linked to all the others. */
+async function linked(admins, members) {
+  const until = Date.now() + START_MS
+  for (const port of admins) {
+    for (;;) {
+      const page = await globalThis.fetch(`http://127.0.0.1:${port}/cluster`).then((answer) => answer.json()).catch(() => ({ members: [] }))
+      if (page.members.length === members && page.members.every((member) => member.linked && member.state === 'up')) break
+      if (Date.now() > until) throw new Error(`the member at ${port} is not linked to all of ${members}; see ${FOLDER}`)
+      await pause(100)
+    }
+  }
+}
+
+/**
+ * @param options nodes, workers (of each node), strategy, accounts (u0 to uN-1, password `pw`), roster (contacts of each of the first 200),
+ *   extra (lines of init.properties), node (arguments of Node)
+ */
+export async function starling({
+  nodes = 1, workers = 1, strategy = 'broadcast', accounts = 200, extra = [], node = [], roster = 0
+} = {}) {
   const folder = join(FOLDER, 'starling')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   await makeAccounts(join(folder, 'starling.db'), accounts, roster)
   const children = []
   const ports = []
+  const admins = []
+  const begin = async (index) => {
+    const { file, plain, tls, admin } = properties(folder, index, { nodes, extra, strategy, workers })
+    const out = join(folder, `node${index + 1}.log`)
+    const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
+      { stdio: 'ignore', cwd: folder })
+    const kill = () => child.kill()
+    running.add(kill)
+    child.once('exit', () => running.delete(kill))
+    children.push(child)
+    ports.push({ plain, tls })
+    for (let worker = 0; worker < workers; worker++) admins.push(admin + worker)
+    await waitFor(child, [plain, tls])
+  }
   try {
-    for (let index = 0; index < nodes; index++) {
-      const { file, plain, tls } = properties(folder, index, { nodes, extra })
-      const out = join(folder, `node${index + 1}.log`)
-      const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
-        { stdio: 'ignore', cwd: folder })
-      children.push(child)
-      ports.push({ plain, tls })
-      await waitFor(child, [plain, tls])
-    }
+    await begin(0)                                        // it makes the certificates that all of them use
+    await Promise.all(Array.from({ length: nodes - 1 }, (_, further) => begin(further + 1)))
+    if (admins.length > 1) await linked(admins, admins.length)
   } catch (error) {
     for (const child of children) child.kill()
     throw error
   }
-  if (nodes > 1) await pause(2000)                        // every pair has linked
   return { name: 'starling', pids: children.map(({ pid }) => pid), ports, folder, stop: () => Promise.all(children.map(end)) }
 }
 
@@ -101,9 +140,11 @@ function script(name, args, env = {}) {
 export async function ejabberd({ nodes = 1 } = {}) {
   const pids = [Number(script('ejabberd.sh', ['start', '1', 'scram']))]
   const stop = () => {
+    running.delete(stop)
     for (let n = pids.length; n > 0; n--) script('ejabberd.sh', ['stop', String(n)])
     script('ejabberd.sh', ['stop', 'epmd'])
   }
+  running.add(stop)
   try {
     if (nodes > 1) {
       pids.push(Number(script('ejabberd.sh', ['start', '2', 'scram'])))
@@ -121,8 +162,13 @@ export async function ejabberd({ nodes = 1 } = {}) {
 
 const prosodyWith = (name, extra) => async () => {
   const pid = Number(script('prosody.sh', ['start', 'epoll', 'hashed'], { PROSODY_EXTRA: extra }))
+  const stop = () => {
+    running.delete(stop)
+    script('prosody.sh', ['stop'])
+  }
+  running.add(stop)
   await pause(500)
-  return { name, pids: [pid], ports: [{ plain: 15222, tls: 15223 }], stop: async () => { script('prosody.sh', ['stop']) } }
+  return { name, pids: [pid], ports: [{ plain: 15222, tls: 15223 }], stop: async () => stop() }
 }
 
 /** By the name that `--with` takes. */
@@ -132,5 +178,5 @@ export const PEERS = {
   'prosody-gen': prosodyWith('prosody-gen', 'gc = { mode = "generational" }')
 }
 
-/** Packages of Debian that a peer and the load generator need. */
-export const PACKAGES = ['gcc', 'make', 'libssl-dev', 'openssl', 'iproute2', 'ejabberd', 'erlang-base', 'prosody', 'lua-event']
+/** Packages of Debian that the load generator is built with, and those that the peers need. */
+export const PACKAGES = { load: ['gcc', 'libc6-dev', 'libssl-dev'], peers: ['openssl', 'iproute2', 'ejabberd', 'erlang-base', 'prosody', 'lua-event'] }

@@ -19,7 +19,7 @@ export interface IncomingParts {
   readonly handler: SessionHandler
   readonly jids: JidCache
   readonly stableLog: StableLog
-  readonly metrics: Pick<Metrics, 'stanzasIn'>
+  readonly metrics: Pick<Metrics, 'stanzasIn' | 'contents'>
 }
 
 /** Characters of an id; nobody needs more, and every id is mirrored. */
@@ -139,7 +139,10 @@ export class Incoming {
       this.#refuse(Stanza.of(head), index, new StanzaError('modify', 'not-acceptable', 'Elements of streams inside a stanza'))
       return
     }
-    this.#receive(Stanza.ofBytes(head, element.children, element.inside), index)
+    const { contents } = this.#parts.metrics
+    if (element.boring) contents.copied++
+    else contents.rewritten++
+    this.#receive(Stanza.ofBytes(head, element.children, element.inside, contents), index)
   }
 
   #receive(stanza: Stanza, index: number): void {

@@ -1,7 +1,7 @@
 /**
  * Why a transport ended on its own: the typed errors that `TransportSink.gone` receives.
  */
-export type FailureReason = 'timeout' | 'slow-reader' | 'tls-failed' | 'protocol'
+export type FailureReason = 'timeout' | 'slow-reader' | 'tls-failed' | 'stream-error'
 
 export class TransportFailure extends Error {
   constructor(readonly reason: FailureReason, message: string, options?: ErrorOptions) {
