@@ -1,7 +1,7 @@
 /**
  * What is measured, as data. `load`: arguments of the load generator; `figure`: which of its numbers counts; `start`: what the server
- * needs; `reach`: on which nodes receivers are; `ours`: no peer does this; `held`: sessions that do nothing meanwhile. Scenarios with the same `start` share one process, in this
- * order, on both sides. `probe.mjs` knows what the other words mean.
+ * needs; `reach`: on which nodes receivers are; `ours`: no peer does this; `held`: sessions that do nothing meanwhile. Scenarios with
+ * the same `start` share one process, in this order, on both sides. `probe.mjs` knows what the other words mean.
  */
 export const chat = (pairs, window) => ['--scenario', 'chat', '--pairs', pairs, '--window', window]
 const cpu = { figure: 'server_cpu_us_per_unit', unit: 'CPU-µs' }
