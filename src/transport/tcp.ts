@@ -89,7 +89,7 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
     this.#tls = origin.tls
     this.#startTlsWith = origin.secure ? undefined : startTlsWith
     this.#requestCert = requestCert
-    this.#heardAt = room.wheel.now()
+    this.#heardAt = room.wheel.coarseNow
     this.#queue = new WriteQueue(room.turn, room.bounds, this)
     this.#queue.use(socket)
     this.#parser = new StreamParser(room.bounds.before, this, room.desks)
@@ -207,7 +207,7 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
 
   header(header: StreamHeader): boolean {
     this.#headerBy = Infinity
-    this.#domain = header.attrs['to']
+    if (!this.#isAuthenticated) this.#domain = header.attrs['to']
     if (!this.#deaf) this.#sink?.header(header)
     return this.#mayGoOn()
   }
