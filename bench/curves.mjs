@@ -87,11 +87,11 @@ export const CURVES = {
   roster: {
     title: 'A message and a login, with larger rosters', x: 'contacts', y: 'CPU-µs', lines: ['a message', 'a login with roster and presence'],
     log: true, flat: { 'a message': column(1), 'a login, each contact': eachContact },
-    note: 'Every account has so many contacts, all of them away. 100 pairs, 8 in flight; then each account logs in, asks for its roster and says that it is there.',
+    note: '100 accounts have so many contacts, all of them away, who have them too. 50 pairs, 8 in flight; then each logs in, asks for its roster and says that it is there.',
     more: { 'a login, each contact more': eachContact },
     run: eachAlone([0, 10, 100, 1000], (roster) => ({ roster }), async (server) => [
-      await cost(server, chat(100, 8)),
-      await cost(server, ['--scenario', 'login', '--n', 200, '--roster', 1])
+      await cost(server, chat(50, 8)),
+      await cost(server, ['--scenario', 'login', '--n', 100, '--roster', 1])
     ])
   },
   devices: {

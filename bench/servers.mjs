@@ -85,7 +85,7 @@ async function linked(admins, members) {
 }
 
 /**
- * @param options nodes, workers (of each node), strategy, accounts (u0 to uN-1, password `pw`), roster (contacts of each of the first 200),
+ * @param options nodes, workers (of each node), strategy, accounts (u0 to uN-1, password `pw`), roster (contacts of each of the first 100),
  *   extra (lines of init.properties), node (arguments of Node)
  */
 export async function starling({
