@@ -104,7 +104,7 @@ describe('a run', () => {
       const { received, sent } = await through('nothing')
       expect(received).toBeGreaterThan(25)
       expect(received).toBe(sent)
-    })
+    }, 30_000)
 
     test.each<[Fault, RegExp]>([
       ['lost', /lost, duplicated or out of order/], ['doubled', /lost, duplicated or out of order/],
