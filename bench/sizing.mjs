@@ -11,7 +11,7 @@ const PAGE = new URL('../docs/sizing.md', import.meta.url)
 const FIGURES = {
   message: 5.6, hop: 17, delivery: 2.6, login: 1_000, handshake: 1_000,
   session: 14_700, tls: 32_000, base: 105e6,
-  contact: 372, known: 311 + 311, sight: 305,
+  contact: 372, known: 298 + 312, sight: 305,
   entry: 1_066, hear: 10,
   cached: 20_000,
   ...BYTES

@@ -109,8 +109,9 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
   }
   mesh.listen({
     envelope: (from, envelope) => parts.inbound.envelope(from, envelope),
-    answers: (from, key, answers) => {
-      if (!parts.inbound.isOver(from)) parts.table.answers(from, key, answers)
+    answers: (from, first, count, verdict) => {
+      if (parts.inbound.isOver(from)) return
+      for (let ask = first; ask < first + count; ask++) parts.table.answered(from, ask, verdict)
     },
     bound: (from, jid, bound) => {
       hlc.seen(bound)
