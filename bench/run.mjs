@@ -74,7 +74,7 @@ async function ensureAccounts(server, count) {
 
 async function measureGroup(who, names, results) {
   const { start } = SCENARIOS[names[0]]
-  const node = given.profile ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE}`] : []
+  const node = given.profile ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE}`] : start.node
   const server = await (who === 'starling' ? starling({ ...start, node, extra: given.option }) : PEERS[who](start))
   try {
     if (who !== 'starling') await ensureAccounts(server, start.accounts)

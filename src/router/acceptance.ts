@@ -115,7 +115,7 @@ export class Acceptance {
     if (takers.length === 0) return NONE
     if (offer.state) return this.#giveState(offer, takers)
     const { osid } = offer.key
-    if (offer.prev > 0 && !offer.again && takers.some((session) => offer.prev > (session.watermarks.get(osid)?.last ?? 0))) return GAP
+    if (offer.prev > 0 && !offer.again && takers.some((session) => offer.prev > (session.watermarks?.get(osid)?.last ?? 0))) return GAP
     return this.#give(offer, takers)
   }
 
@@ -207,7 +207,8 @@ interface Written {
   readonly fork: Fork | undefined
 }
 
-function markOf({ watermarks }: Session, osid: string): Mark {
+function markOf(session: Session, osid: string): Mark {
+  const watermarks = session.watermarks ??= new Map<string, Mark>()
   const known = watermarks.get(osid)
   if (known !== undefined && watermarks.size <= WATERMARKS_MAX / 2) return known
   const mark = known ?? { last: 0, since: Infinity, again: undefined }
