@@ -11,19 +11,21 @@ const ERROR_TYPES: readonly StanzaErrorType[] = ['auth', 'cancel', 'continue', '
 /** By the number of the verdict; with an error, `ERROR`. */
 const PLAIN: readonly Verdict[] = [{ kind: 'accept' }, { kind: 'none' }, { kind: 'reject', why: 'gap' }]
 const ERROR = 3
-/** Questions of one run: nobody has as many open, and a frame must not make us count for long. */
-const RUN_MAX = 65_536
+/** In one frame: nobody has as many open, and a few bytes must not make us count for long. */
+export const ANSWERS_MAX = 65_536
 
 /** Answers for one peer, until they become a frame. */
 export class AnswerWriter {
   readonly #out = new ByteWriter()
+  #total = 0
   #runs = 0
   #first = 0
   #count = 0
   #code = 0
 
-  get empty(): boolean {
-    return this.#runs === 0 && this.#count === 0
+  /** Answers so far. */
+  get count(): number {
+    return this.#total
   }
 
   get bytes(): number {
@@ -32,7 +34,8 @@ export class AnswerWriter {
 
   add(ask: number, verdict: Verdict): void {
     const code = codeOf(verdict)
-    if (ask === this.#first + this.#count && code === this.#code && this.#count > 0 && this.#count < RUN_MAX) {
+    this.#total++
+    if (ask === this.#first + this.#count && code === this.#code && this.#count > 0) {
       this.#count++
       return
     }
@@ -52,7 +55,7 @@ export class AnswerWriter {
     out.varint(this.#runs)
     out.raw(this.#out.written)
     this.#out.reset()
-    this.#runs = 0
+    this.#runs = this.#total = 0
     return frames.finish()
   }
 
@@ -70,12 +73,14 @@ export class AnswerWriter {
 export function readAnswers(body: Buffer, run: (first: number, count: number, verdict: Verdict) => void): void {
   const reader = new ByteReader(body)
   const runs = reader.varint()
+  let total = 0
   if (runs === 0) reader.end()
   for (let left = runs; left > 0; left--) {
     const first = reader.varint()
     const count = reader.varint()
     const verdict = readVerdict(reader)
-    if (count > RUN_MAX) throw new FrameFault(`${count} answers in a run`)
+    total += count
+    if (total > ANSWERS_MAX) throw new FrameFault(`${total} answers in a frame`)
     if (left === 1) reader.end()
     run(first, count, verdict)
   }

@@ -4,7 +4,7 @@
  * node's place when they cannot leave: then nobody has taken them.
  */
 import type { Envelope, Verdict } from '../router/envelope.js'
-import { AnswerWriter } from './answer-codec.js'
+import { ANSWERS_MAX, AnswerWriter } from './answer-codec.js'
 import { QUEUE_MAX_BYTES, QUEUE_PAUSE_BYTES, type Channel } from './channel.js'
 import { RouteWriter } from './envelope-codec.js'
 import { FrameTooBig, type FrameWriter } from './frames.js'
@@ -33,12 +33,11 @@ export class Turn {
   readonly #routes = new RouteWriter()
   readonly #answers = new AnswerWriter()
   #asks: number[] = []
-  #held = 0
 
   constructor(private readonly parts: TurnParts) {}
 
   get empty(): boolean {
-    return this.#routes.count === 0 && this.#answers.empty
+    return this.#routes.count === 0 && this.#answers.count === 0
   }
 
   /** False: senders should pause. */
@@ -65,9 +64,9 @@ export class Turn {
   /** True: send it in this turn; otherwise with the next write, or soon. */
   answer(ask: number, verdict: Verdict): boolean {
     this.#answers.add(ask, verdict)
-    this.#held++
-    if (this.#answers.bytes >= FRAME_ENOUGH_BYTES || !this.parts.channel.attached) this.#sendAnswers()
-    return verdict.kind === 'reject' || this.#held >= ANSWERS_HELD
+    const { bytes, count } = this.#answers
+    if (bytes >= FRAME_ENOUGH_BYTES || count === ANSWERS_MAX || !this.parts.channel.attached) this.#sendAnswers()
+    return verdict.kind === 'reject' || count >= ANSWERS_HELD
   }
 
   /** The turn is over. */
@@ -92,8 +91,7 @@ export class Turn {
   }
 
   #sendAnswers(): void {
-    this.#held = 0
-    if (this.#answers.empty) return
+    if (this.#answers.count === 0) return
     if (!this.parts.channel.send(2, this.#answers.finish(this.parts.frames))) this.parts.answersLost()
   }
 

@@ -28,7 +28,7 @@ const RECENT = 16_384
 const TIMED = 16
 
 export class AskTable {
-  readonly #recent: (Question | undefined)[] = new Array<undefined>(RECENT).fill(undefined)
+  readonly #recent: (Question | undefined)[] = []
   readonly #late = new Map<number, Question>()
   readonly #clock: Clock
   readonly #metrics: RouterMetrics | undefined
