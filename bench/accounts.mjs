@@ -28,8 +28,10 @@ async function addContacts(store, contacts) {
   for (let n = 0; n < 200; n++) {
     const account = await store.accounts.find(parseJid(`u${n}@localhost`))
     if (account === undefined) return
-    for (let i = 0; i < contacts; i++) {
-      await store.rosters.put(account, { jid: parseJid(`friend${i}@localhost`), name: `Friend ${i}`, groups: [], subscription: 'both', ask: false })
+    for (let first = 0; first < contacts; first += TOGETHER) {
+      const some = Array.from({ length: Math.min(TOGETHER, contacts - first) }, (_, i) => parseJid(`friend${first + i}@localhost`))
+      await Promise.all(some.map((jid) => (
+        store.rosters.put(account, { jid, name: jid.local, groups: [], subscription: 'both', ask: false }))))
     }
   }
 }

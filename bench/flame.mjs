@@ -6,11 +6,13 @@ const WIDTH = 1600
 const ROW = 17
 const LEAST = 0.001
 
-/** Reads the largest profile of the folder; returns the file that was written. */
+/** Time in which nothing ran is no part of the picture. */
+const ASLEEP = ['(idle)', '(program)']
+
+/** Reads the busiest profile of the folder (each thread of the server has written one); returns the file that was written. */
 export function flameGraph(folder) {
   const files = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile')).map((name) => join(folder, name))
-  const profiles = files.map((file) => JSON.parse(readFileSync(file, 'utf8'))).sort((a, b) => b.samples.length - a.samples.length)
-  const root = weigh(profiles[0])
+  const [root] = files.map((file) => weigh(JSON.parse(readFileSync(file, 'utf8')))).sort((a, b) => b.weight - a.weight)
   const boxes = []
   draw(root, { x: 0, depth: 0, scale: WIDTH / root.weight }, boxes)
   const depth = Math.max(...boxes.map((box) => box.depth)) + 1
@@ -23,8 +25,10 @@ export function flameGraph(folder) {
 /** Milliseconds of each node with all that it called. */
 function weigh({ nodes, samples, timeDeltas }) {
   const own = new Map()
-  samples.forEach((id, i) => own.set(id, (own.get(id) ?? 0) + timeDeltas[i] / 1000))
   const byId = new Map(nodes.map((node) => [node.id, node]))
+  samples.forEach((id, i) => {
+    if (!ASLEEP.includes(byId.get(id).callFrame.functionName)) own.set(id, (own.get(id) ?? 0) + timeDeltas[i] / 1000)
+  })
   const total = (node) => {
     const children = (node.children ?? []).map((id) => total(byId.get(id)))
     const { functionName, url, lineNumber } = node.callFrame

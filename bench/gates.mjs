@@ -19,8 +19,28 @@ export const GATES = [
   { what: 'TLS: more than plain, W=8, CPU-µs', must: 3, aim: 2, value: (rows) => less(rows.get('chat-100x8-tls'), rows.get('chat-100x8')) },
   { what: 'chat after 20,000 logins, of a fresh process', must: 1.10, aim: 1.03, value: (rows) => rows.get('age')?.ours },
   { what: 'longest pause of the collector, 19,000 sessions held, ms', must: 20, aim: 10, value: (rows) => rows.get('collector')?.ours },
-  { what: 'p99 / p50, 100 pairs, W=8', must: 3, aim: 2, value: (rows) => rows.get('chat-100x8')?.tail }
+  { what: 'p99 / p50, 100 pairs, W=8', must: 3, aim: 2, value: (rows) => rows.get('chat-100x8')?.tail },
+  ...[[1, 6, 4], [8, 4, 2.5]].map(([w, must, aim]) => ({
+    what: `hop with the caching strategy, added CPU-µs, W=${w}`, must, aim,
+    value: (rows) => less(rows.get(`cluster-100x${w}-caching`), rows.get(`same-100x${w}-caching`))
+  })),
+  { what: 'bystander with the caching strategy, % of a core above idle', must: 0.5, aim: 0.1, value: (rows) => rows.get('bystander-100x8-caching')?.ours },
+  { what: 'two workers: messages, times those of one, load generator set aside', must: 1.7, aim: 1.85, more: true, value: (rows) => workers(rows)?.ratio },
+  ...['p50', 'p99'].map((which) => ({
+    what: `two workers: ${which}, of one worker's`, must: 1, aim: 0.8, value: (rows) => {
+      const sum = workers(rows)
+      return sum === undefined ? undefined : sum.two[which] / sum.one[which]
+    }
+  }))
 ]
+
+/** Two workers beside one: `ratio` of what fits into the cores that they may have, `shared` as it was with the generator among them. */
+export function workers(rows) {
+  const one = rows.get('workers-1')
+  const two = rows.get('workers-2')
+  if (one === undefined || two === undefined) return undefined
+  return { one, two, ratio: 2 * one.ours / two.ours, shared: two.perSecond / one.perSecond }
+}
 
 const less = (a, b) => (a === undefined || b === undefined ? undefined : a.ours - b.ours)
 const over = (a, b) => (a === undefined || b === undefined ? undefined : a.ours / b.ours)

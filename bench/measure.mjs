@@ -1,9 +1,8 @@
 /** Runs the load generator against one server and reads what it says. */
-import { execFile } from 'node:child_process'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { execFileSync } from 'node:child_process'
 import { FOLDER } from './servers.mjs'
 
 const SOURCE = join(import.meta.dirname, 'load', 'xload.c')
@@ -19,15 +18,22 @@ export function buildLoad() {
     { stdio: 'inherit' })
 }
 
-/** CPU of processes and of all their children, in ticks of 10 ms. */
+/** CPU of processes and of all their children, in ticks of 10 ms. A child may end meanwhile. */
 function ticks(pids) {
-  let sum = 0
-  for (const pid of pids) {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    sum += Number(fields[11]) + Number(fields[12])
+  return pids.reduce((sum, pid) => sum + ticksOf(pid), 0)
+}
+
+function ticksOf(pid) {
+  let text
+  let children
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    children = readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'))
+  } catch {
+    return 0
   }
-  return sum
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return Number(fields[11]) + Number(fields[12]) + ticks(children.join(' ').split(' ').filter((word) => word !== ''))
 }
 
 /** The work of the run before is done: collection, hibernation, presence of those who left. */
@@ -40,17 +46,20 @@ export async function quiet(pids) {
 }
 
 /** One run. Resolves to the generator's line; rejects when a message was lost, doubled, reordered or changed. */
-export async function load(server, args, { duration = 5, warmup = 1.5 } = {}) {
+export async function load(server, args, { duration = 5, warmup = 1.5, reach } = {}) {
   await quiet(server.pids)
+  return run(wordsFor(server, args, { duration, warmup, reach }))
+}
+
+function wordsFor(server, args, { duration, warmup, reach }) {
   const tls = args.includes('direct')
-  const [first, second] = server.ports.map((port) => (tls ? port.tls : port.plain))
+  const ports = server.ports.map((port) => (tls ? port.tls : port.plain))
   const words = [
-    ...args, '--duration', duration, '--warmup', warmup, '--timeout', 240, '--pid', server.pids.join(','), '--port', first,
+    ...args, '--duration', duration, '--warmup', warmup, '--timeout', 240, '--pid', server.pids.join(','), '--port', ports[0],
+    ...(reach === 'second' ? ['--port2', ports[1]] : reach === 'all' ? ['--ports', ports.join(',')] : []),
     ...(args.includes('--mech') ? [] : ['--mech', 'SCRAM-SHA-1'])
-  ].map(String)
-  const index = words.indexOf('--across')
-  if (index >= 0) words.splice(index, 1, '--port2', String(second))
-  return run(words)
+  ]
+  return words.map(String)
 }
 
 function run(words) {
@@ -62,6 +71,25 @@ function run(words) {
       else reject(new Error(`the load generator refused the run: ${said?.error ?? (stderr.trim() || String(error))}`))
     })
   })
+}
+
+/** Keeps sessions of u`first` and on open, doing nothing. Resolves to how to end them. */
+export async function hold(server, first, count) {
+  const args = ['--scenario', 'idle', '--first', first, '--n', count, '--settle', 3600]
+  const child = spawn(XLOAD, [...wordsFor(server, args, { duration: 1, warmup: 1 }), '--timeout', '7200'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  const over = new Promise((resolve) => { child.once('exit', resolve) })
+  const held = new Promise((resolve) => {
+    child.stderr.on('data', (bytes) => {
+      said += bytes
+      if (said.includes('held')) resolve(true)
+    })
+  })
+  if (await Promise.race([held, over]) !== true) throw new Error(`${count} sessions could not be held: ${said}`)
+  return () => {
+    child.kill()
+    return over
+  }
 }
 
 export const median = (numbers) => {

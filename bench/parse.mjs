@@ -27,7 +27,7 @@ const sink = {
     last = element
     return true
   },
-  end: () => undefined,
+  closed: () => undefined,
   fault(fault) { throw fault }
 }
 

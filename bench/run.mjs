@@ -1,32 +1,40 @@
 #!/usr/bin/env node
 /** `npm run bench`: scenarios against Starling and a peer beside it, in turn, as medians and ratios. See README.md. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { judge } from './gates.mjs'
+import { CURVES, grown } from './curves.mjs'
 import { flameGraph } from './flame.mjs'
 import { buildLoad, load, median } from './measure.mjs'
-import { markdown } from './report.mjs'
+import { probe } from './probe.mjs'
+import { picture } from './picture.mjs'
+import { curvePage, machine, markdown } from './report.mjs'
 import { SCENARIOS, SHORT, USUAL } from './scenarios.mjs'
 import { FOLDER, PACKAGES, PEERS, starling } from './servers.mjs'
 
 const HELP = `npm run bench -- [--scenario NAME,...] [--with ejabberd|prosody|prosody-gen|none,...] [--repeat N] [--duration S]
                [--json] [--write] [--profile] [--short] [--option LINE]...
-Scenarios: ${Object.keys(SCENARIOS).join(' ')}`
+       npm run bench -- --curves | --curve NAME,... [--pages FOLDER] [--json]
+Scenarios: ${Object.keys(SCENARIOS).join(' ')}
+Curves: ${Object.keys(CURVES).join(' ')}`
 
 const { values: given } = parseArgs({
   options: {
     scenario: { type: 'string' }, with: { type: 'string', default: 'ejabberd' }, repeat: { type: 'string', default: '3' },
     duration: { type: 'string', default: '5' }, json: { type: 'boolean' }, write: { type: 'boolean' }, profile: { type: 'boolean' },
-    short: { type: 'boolean' }, option: { type: 'string', multiple: true, default: [] }, help: { type: 'boolean' }
+    short: { type: 'boolean' }, curves: { type: 'boolean' }, curve: { type: 'string' }, pages: { type: 'string' }, option: { type: 'string', multiple: true, default: [] }, help: { type: 'boolean' }
   }
 })
+
+/** Long enough to see that it works. */
+const QUICK = { duration: 1, warmup: 0.3 }
+const PROFILE = join(FOLDER, 'profile')
 
 const say = (text) => { if (!given.json) console.error(`${new Date().toISOString().slice(11, 19)} ${text}`) }
 
 function missingPackages(peers) {
-  const needed = peers.length > 0 ? PACKAGES : PACKAGES.slice(0, 5)
+  const needed = [...PACKAGES.load, ...(peers.length > 0 ? PACKAGES.peers : [])]
   return needed.filter((name) => {
     try {
       return !execFileSync('dpkg-query', ['-W', '-f', '${Status}', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).includes('ok installed')
@@ -51,19 +59,6 @@ function groupsOf(names) {
   return [...groups.values()]
 }
 
-async function measureOne(server, name) {
-  const { load: args, across, logins, figure } = SCENARIOS[name]
-  const words = across ? [...args, '--across'] : args
-  const timing = { duration: Number(given.duration) }
-  const first = await load(server, words, timing)
-  if (logins === undefined) return { value: first[figure], line: first }
-  for (let done = 0; done < logins; done += 2000) {
-    await load(server, ['--scenario', 'login', '--n', 2000, '--presence', 0, '--mech', 'SCRAM-SHA-1'])
-  }
-  const later = await load(server, words, timing)
-  return { value: later[figure] / first[figure], line: later }
-}
-
 /** A peer keeps its accounts from run to run; they are made over the wire the first time. */
 async function ensureAccounts(server, count) {
   const file = join(FOLDER, `${server.name.replace('-gen', '')}.accounts`)
@@ -79,12 +74,12 @@ async function ensureAccounts(server, count) {
 
 async function measureGroup(who, names, results) {
   const { start } = SCENARIOS[names[0]]
-  const node = given.profile ? ['--cpu-prof', `--cpu-prof-dir=${join(FOLDER, 'profile')}`] : []
+  const node = given.profile ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE}`] : []
   const server = await (who === 'starling' ? starling({ ...start, node, extra: given.option }) : PEERS[who](start))
   try {
     if (who !== 'starling') await ensureAccounts(server, start.accounts)
     for (const name of names) {
-      const { value, line } = await measureOne(server, name)
+      const { value, line } = await probe(server, SCENARIOS[name], given.short ? QUICK : { duration: Number(given.duration) })
       results.push({ name, who, value, line })
       say(`${name} ${who}: ${value.toFixed(2)} ${SCENARIOS[name].unit} (p50 ${line.p50_us} µs, p99 ${line.p99_us} µs, ${line.server_cores} cores)`)
     }
@@ -93,35 +88,36 @@ async function measureGroup(who, names, results) {
   }
 }
 
+/** Prosody has no cluster; some scenarios are of Starling's own parts. */
+const can = (who, { ours, start }) => who === 'starling' || (ours !== true && !(who.startsWith('prosody') && start.nodes > 1))
+
 const spreadOf = (values) => [Math.min(...values), Math.max(...values)]
 
+/** Medians of both sides. `peer`, `theirs`, `ratio`: of the first peer; `peers` has all. */
 function summary(results, names, peers) {
   return names.map((name) => {
     const runs = (who) => results.filter((result) => result.name === name && result.who === who)
     const values = (who) => runs(who).map(({ value }) => value)
+    const middle = (of) => median(runs('starling').map(({ line }) => of(line)))
     const ours = median(values('starling'))
     const besides = peers.filter((who) => values(who).length > 0).map((who) => {
       const theirs = median(values(who))
       return [who, { median: theirs, ratio: ours / theirs, spread: spreadOf(values(who)) }]
     })
+    const [[peer, first] = []] = besides
     return {
       scenario: name, unit: SCENARIOS[name].unit, more: SCENARIOS[name].more === true, ours, spread: spreadOf(values('starling')),
-      tail: median(runs('starling').map(({ line }) => line.p99_us / Math.max(1, line.p50_us))),
-      peers: Object.fromEntries(besides), runs: values('starling').length
+      ...(first === undefined ? {} : { peer, theirs: first.median, ratio: first.ratio }), peers: Object.fromEntries(besides),
+      runs: values('starling').length, perSecond: middle(({ per_s }) => per_s), cores: middle(({ server_cores }) => server_cores),
+      generatorCores: middle((line) => line.loadgen_cpu_s / line.wall_s), p50: middle(({ p50_us }) => p50_us),
+      p99: middle(({ p99_us }) => p99_us),
+      tail: middle((line) => line.p99_us / Math.max(1, line.p50_us))
     }
   })
 }
 
-async function main() {
-  if (given.help) return console.log(HELP)
-  const names = given.short ? SHORT : given.scenario?.split(',') ?? USUAL
-  const unknown = names.filter((name) => SCENARIOS[name] === undefined)
-  const peers = given.with === 'none' || given.short ? [] : given.with.split(',')
-  if (unknown.length > 0 || peers.some((who) => PEERS[who] === undefined)) throw new Error(`unknown: ${unknown.join(' ')}\n${HELP}`)
-  const missing = missingPackages(peers)
-  if (missing.length > 0) throw new Error(`first: apt-get install -y --no-install-recommends ${missing.join(' ')}`)
-  mkdirSync(FOLDER, { recursive: true })
-  buildLoad()
+/** Every scenario, so many times, on all sides in turn; who is first changes. */
+async function measureAll(names, peers) {
   const results = []
   const repeat = given.short || given.profile ? 1 : Number(given.repeat)
   for (let run = 0; run < repeat; run++) {
@@ -129,22 +125,60 @@ async function main() {
       const todo = group.filter((name) => run === 0 || SCENARIOS[name].once !== true)
       const order = run % 2 === 0 ? ['starling', ...peers] : [...peers, 'starling']
       for (const who of order) {
-        const able = who.startsWith('prosody') && SCENARIOS[group[0]].start.nodes > 1 ? [] : todo
+        const able = todo.filter((name) => can(who, SCENARIOS[name]))
         if (able.length > 0) await measureGroup(who, able, results)
       }
     }
   }
-  const rows = summary(results, names, peers)
   const versions = Object.fromEntries(['starling', ...peers].map((who) => [who, versionOf(who)]))
-  if (given.profile) say(`flame graph: ${flameGraph(join(FOLDER, 'profile'))}`)
-  if (given.json) for (const row of rows) console.log(JSON.stringify({ ...row, versions }))
-  else console.log(markdown(rows, judge(rows), versions))
-  if (given.write) {
-    const file = join(import.meta.dirname, 'results', `${new Date().toISOString().slice(0, 10)}.md`)
-    mkdirSync(join(file, '..'), { recursive: true })
-    writeFileSync(file, markdown(rows, judge(rows), versions))
-    say(`written: ${file}`)
+  return { machine: machine(), versions, rows: summary(results, names, peers) }
+}
+
+/** DATE.md to read, DATE.json for `report.mjs`. */
+function write(results) {
+  const folder = join(import.meta.dirname, 'results')
+  mkdirSync(folder, { recursive: true })
+  const file = join(folder, results.machine.date)
+  writeFileSync(`${file}.json`, `${JSON.stringify(results, null, 1)}\n`)
+  writeFileSync(`${file}.md`, `# Figures of ${results.machine.date}\n\n${markdown(results)}`)
+  say(`written: ${file}.md, ${file}.json`)
+}
+
+/** Measures curves and puts their tables and pictures where the documents have them. */
+async function drawCurves(names) {
+  const folder = given.pages ?? join(import.meta.dirname, '..', 'docs', 'performance')
+  mkdirSync(folder, { recursive: true })
+  for (const name of names) {
+    const curve = CURVES[name]
+    say(`${name}: ${curve.title}`)
+    const rows = await curve.run(say)
+    const growth = grown(curve, rows)
+    if (growth.length > 0) say(`${name} GROWS: ${growth.join(', ')}`)
+    writeFileSync(join(folder, `${name}.svg`), picture(curve, rows))
+    writeFileSync(join(folder, `${name}.md`), curvePage(name, curve, { rows, growth, machine: machine() }))
+    if (given.json) console.log(JSON.stringify({ curve: name, rows, growth }))
   }
+}
+
+async function main() {
+  if (given.help) return console.log(HELP)
+  const names = given.short ? SHORT : given.scenario?.split(',') ?? USUAL
+  const curves = given.curves ? Object.keys(CURVES) : given.curve?.split(',') ?? []
+  const peers = given.with === 'none' || given.short || curves.length > 0 ? [] : given.with.split(',')
+  const unknown = [...names.filter((name) => SCENARIOS[name] === undefined), ...curves.filter((name) => CURVES[name] === undefined),
+    ...peers.filter((who) => PEERS[who] === undefined)]
+  if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(' ')}\n${HELP}`)
+  const missing = missingPackages(peers)
+  if (missing.length > 0) throw new Error(`first: apt-get install -y --no-install-recommends ${missing.join(' ')}`)
+  mkdirSync(FOLDER, { recursive: true })
+  rmSync(PROFILE, { recursive: true, force: true })
+  buildLoad()
+  if (curves.length > 0) return drawCurves(curves)
+  const results = await measureAll(names, peers)
+  if (given.profile) say(`flame graph: ${flameGraph(PROFILE)}`)
+  if (given.json) for (const row of results.rows) console.log(JSON.stringify({ ...row, versions: results.versions }))
+  else console.log(markdown(results))
+  if (given.write) write(results)
 }
 
 await main().catch((error) => {

@@ -1,8 +1,9 @@
 /**
  * What is measured, as data. `load`: arguments of the load generator; `figure`: which of its numbers counts; `start`: what the server
- * needs. Scenarios with the same `start` share one process, in this order, on both sides.
+ * needs; `reach`: on which nodes receivers are; `ours`: no peer does this. Scenarios with the same `start` share one process, in this
+ * order, on both sides. `probe.mjs` knows what the other words mean.
  */
-const chat = (pairs, window) => ['--scenario', 'chat', '--pairs', pairs, '--window', window]
+export const chat = (pairs, window) => ['--scenario', 'chat', '--pairs', pairs, '--window', window]
 const cpu = { figure: 'server_cpu_us_per_unit', unit: 'CPU-µs' }
 const perSecond = { figure: 'units_per_server_cpu_s', unit: 'a CPU second', more: true }
 const login = ['--scenario', 'login', '--n', 2000, '--mech', 'SCRAM-SHA-1']
@@ -10,6 +11,11 @@ const login = ['--scenario', 'login', '--n', 2000, '--mech', 'SCRAM-SHA-1']
 const SMALL = { accounts: 200 }
 const MANY = { accounts: 2000 }
 const IDLE = { accounts: 19_000 }
+const CACHING = { accounts: 200, nodes: 2, strategy: 'online-users-caching' }
+/** Two nodes of five talk; the other three have no users. */
+const BESIDE = { load: chat(100, 8), reach: 'second', ours: true }
+/** An order of connecting in which, taken in turn by two workers, 50 of 100 pairs are on one worker and 50 are not. */
+const spread = [...chat(100, 8), '--shuffle', 21]
 
 const BASE = {
   'chat-1': { load: chat(1, 1), figure: 'p50_us', unit: 'µs, p50', start: SMALL, tls: true, sm: true },
@@ -26,10 +32,21 @@ const BASE = {
     start: { accounts: 2000, alone: 'tls' }, once: true
   },
   'same-100x1': { load: chat(100, 1), ...cpu, start: { accounts: 200, nodes: 2 } },
-  'cluster-100x1': { load: chat(100, 1), across: true, ...cpu, start: { accounts: 200, nodes: 2 } },
+  'cluster-100x1': { load: chat(100, 1), reach: 'second', ...cpu, start: { accounts: 200, nodes: 2 } },
   'same-100x8': { load: chat(100, 8), ...cpu, start: { accounts: 200, nodes: 2 } },
-  'cluster-100x8': { load: chat(100, 8), across: true, ...cpu, start: { accounts: 200, nodes: 2 } },
-  'cluster-100x64': { load: chat(100, 64), across: true, ...cpu, start: { accounts: 200, nodes: 2 } },
+  'cluster-100x8': { load: chat(100, 8), reach: 'second', ...cpu, start: { accounts: 200, nodes: 2 } },
+  'cluster-100x64': { load: chat(100, 64), reach: 'second', ...cpu, start: { accounts: 200, nodes: 2 } },
+  'same-100x1-caching': { load: chat(100, 1), ...cpu, start: CACHING, ours: true },
+  'cluster-100x1-caching': { load: chat(100, 1), reach: 'second', ...cpu, start: CACHING, ours: true },
+  'same-100x8-caching': { load: chat(100, 8), ...cpu, start: CACHING, ours: true },
+  'cluster-100x8-caching': { load: chat(100, 8), reach: 'second', ...cpu, start: CACHING, ours: true },
+  'cluster-100x64-caching': { load: chat(100, 64), reach: 'second', ...cpu, start: CACHING, ours: true },
+  'bystander-100x8': { ...BESIDE, bystander: 'cost', unit: 'CPU-µs a message, each', start: { accounts: 200, nodes: 5 } },
+  'bystander-100x8-caching': {
+    ...BESIDE, bystander: 'share', unit: '% of a core above idle, each', start: { ...CACHING, nodes: 5 }
+  },
+  'workers-1': { load: spread, ...cpu, start: { accounts: 200, workers: 1, alone: 'workers' }, ours: true },
+  'workers-2': { load: spread, ...cpu, start: { accounts: 200, workers: 2 }, ours: true },
   age: { load: chat(100, 8), logins: 20_000, ...cpu, start: { accounts: 2000, alone: 'age' } }
 }
 

@@ -12,7 +12,8 @@ import { makeAccounts } from './accounts.mjs'
 const HERE = import.meta.dirname
 const MAIN = join(HERE, '..', 'dist', 'main.js')
 const START_MS = 30_000
-const BASE_PORT = 18_400
+/** Ten ports a node from here on; further workers of one machine take those after its own. */
+const BASE_PORT = Number(process.env.BENCH_PORT ?? 18_400)
 
 /** Everything that the bench writes. */
 export const FOLDER = process.env.BENCH_FOLDER ?? '/tmp/starling-bench'
@@ -24,6 +25,13 @@ export const EXEMPTIONS = [
   '`--overload-descriptors-percent=100`: 19,000 sessions use most of 20,000 descriptors',
   '`--vhost-tls-required=false` for the runs without TLS (the same at the peers)'
 ]
+
+/** What differs from Debian's packages at the peers. */
+export const PEER_SETTINGS = {
+  ejabberd: 'ejabberd: two schedulers, SCRAM keys in Mnesia, roster, ping, disco, rooms, registration, stream management; no shapers, no archive, no carbons',
+  prosody: 'Prosody: epoll, hashed passwords, roster, ping, disco, rooms, registration, stream management; the collector as packaged',
+  'prosody-gen': 'prosody-gen: the same with `gc = { mode = "generational" }`'
+}
 
 const listens = (port) => new Promise((resolve) => {
   const socket = connect({ port, host: '127.0.0.1' }, () => { socket.destroy(); resolve(true) })
@@ -38,48 +46,70 @@ async function waitFor(child, ports) {
       await pause(50)
     }
   }
+  if (child.exitCode !== null) throw new Error(`another program listens on ${ports.join(' and ')} (BENCH_PORT moves ours); see ${FOLDER}`)
 }
 
-function properties(folder, index, { nodes, extra }) {
+function properties(folder, index, { nodes, extra, strategy, workers }) {
   const port = BASE_PORT + 10 * index
   const lines = [
     '--virt-hosts=localhost', '--vhost-tls-required=false', '--user-db=sqlite',
     `--user-db-uri=jdbc:sqlite:${join(folder, 'starling.db')}`, '--listen=127.0.0.1',
     `--c2s-ports=${port}`, `--c2s-tls-ports=${port + 1}`, `--http-ports=${port + 2}`, '--https-ports=', '--ws2s-ports=', '--ws2s-tls-ports=',
-    `--admin-listen=127.0.0.1:${port + 3}`, `--ssl-certs-location=${join(folder, 'certs')}`, '--log-level=info', '--overload-descriptors-percent=100', ...extra
+    `--admin-listen=127.0.0.1:${port + 3}`, `--ssl-certs-location=${join(folder, 'certs')}`, '--log-level=info', '--overload-descriptors-percent=100',
+    `--cl-comp-ports=${port + 6}`, `--workers=${workers}`, `--sm-cluster-strategy-class=${strategy}`, ...extra
   ]
   if (nodes > 1) {
     lines.push('--cluster-mode=true', '--cluster-allow-loopback=true', `--tigase-primary-address=node${index + 1}.localhost`,
-      '--cluster-listen=127.0.0.1', `--cluster-advertise=127.0.0.1:${port + 4}`, `--cl-comp-ports=${port + 4}`)
+      '--cluster-listen=127.0.0.1', `--cluster-advertise=127.0.0.1:${port + 6}`)
   }
   const file = join(folder, `node${index + 1}.properties`)
   writeFileSync(file, `${lines.join('\n')}\n`)
-  return { file, plain: port, tls: port + 1 }
+  return { file, plain: port, tls: port + 1, admin: port + 3 }
 }
 
-/** @param options nodes, accounts (u0 to uN-1, password `pw`), extra (lines of init.properties), node (arguments of Node) */
-export async function starling({ nodes = 1, accounts = 200, extra = [], node = [], roster = 0 } = {}) {
+/** Every member says that it is linked to all the others. */
+async function linked(admins, members) {
+  const until = Date.now() + START_MS
+  for (const port of admins) {
+    for (;;) {
+      const page = await globalThis.fetch(`http://127.0.0.1:${port}/cluster`).then((answer) => answer.json()).catch(() => ({ members: [] }))
+      if (page.members.length === members && page.members.every((member) => member.linked && member.state === 'up')) break
+      if (Date.now() > until) throw new Error(`the member at ${port} is not linked to all of ${members}; see ${FOLDER}`)
+      await pause(100)
+    }
+  }
+}
+
+/**
+ * @param options nodes, workers (of each node), strategy, accounts (u0 to uN-1, password `pw`), roster (contacts of each of the first 200),
+ *   extra (lines of init.properties), node (arguments of Node)
+ */
+export async function starling({
+  nodes = 1, workers = 1, strategy = 'broadcast', accounts = 200, extra = [], node = [], roster = 0
+} = {}) {
   const folder = join(FOLDER, 'starling')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   await makeAccounts(join(folder, 'starling.db'), accounts, roster)
   const children = []
   const ports = []
+  const admins = []
   try {
     for (let index = 0; index < nodes; index++) {
-      const { file, plain, tls } = properties(folder, index, { nodes, extra })
+      const { file, plain, tls, admin } = properties(folder, index, { nodes, extra, strategy, workers })
       const out = join(folder, `node${index + 1}.log`)
       const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
         { stdio: 'ignore', cwd: folder })
       children.push(child)
       ports.push({ plain, tls })
       await waitFor(child, [plain, tls])
+      for (let worker = 0; worker < workers; worker++) admins.push(admin + worker)
     }
+    if (admins.length > 1) await linked(admins, admins.length)
   } catch (error) {
     for (const child of children) child.kill()
     throw error
   }
-  if (nodes > 1) await pause(2000)                        // every pair has linked
   return { name: 'starling', pids: children.map(({ pid }) => pid), ports, folder, stop: () => Promise.all(children.map(end)) }
 }
 
@@ -132,5 +162,5 @@ export const PEERS = {
   'prosody-gen': prosodyWith('prosody-gen', 'gc = { mode = "generational" }')
 }
 
-/** Packages of Debian that a peer and the load generator need. */
-export const PACKAGES = ['gcc', 'make', 'libssl-dev', 'openssl', 'iproute2', 'ejabberd', 'erlang-base', 'prosody', 'lua-event']
+/** Packages of Debian that the load generator is built with, and those that the peers need. */
+export const PACKAGES = { load: ['gcc', 'libc6-dev', 'libssl-dev'], peers: ['openssl', 'iproute2', 'ejabberd', 'erlang-base', 'prosody', 'lua-event'] }

@@ -41,7 +41,8 @@ enum { TO_FULL, TO_BARE };
 
 static struct {
     const char *host, *domain, *prefix, *password, *muc, *label, *mech, *pids;
-    int port, port2, first, n, window, body, tls, conc, src, to, presence, roster, session, raw, rawlen, sm;
+    int port, port2, first, n, window, body, tls, conc, src, to, presence, roster, session, raw, rawlen, sm, shuffle;
+    int ports[16], n_ports;
     double duration, warmup, settle, timeout, rate;
     enum scen sc;
     int verbose;
@@ -79,7 +80,7 @@ static conn **dirty; static int ndirty;
 static int n_started, n_inflight, n_ready, n_closed, n_joined;
 enum ph { P_LOGIN, P_SETUP, P_WARM, P_MEAS, P_DRAIN, P_CLOSE };
 static enum ph phase;
-static uint64_t t_begin, t_phase, t_m0, t_m1;
+static uint64_t t_begin, t_phase, t_m0, t_m1, t_half;
 static uint64_t cnt, total_tx, total_rx, iq_ooo, msgs_done, reads, bytes_in;
 static bool sending;
 
@@ -116,12 +117,27 @@ static double hpct(double p) {
 
 /* --------------------------------------------- CPU and memory of server -- */
 
-typedef struct { double user, sys; uint64_t rss_kb, pss_kb; int procs; } usage;
+typedef struct { double user, sys, root[64]; uint64_t rss_kb, pss_kb; int procs; } usage;
 static int root_pid[64], n_root;
+
+/* seconds of all threads of one process, to the nanosecond where /proc/PID/stat counts in ticks */
+static double threads_cpu(int pid) {
+    char path[300]; snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *d = opendir(path); struct dirent *e; double sum = 0;
+    if (!d) return 0;
+    while ((e = readdir(d))) {
+        if (e->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", pid, e->d_name);
+        FILE *f = fopen(path, "r"); unsigned long long ns;
+        if (f) { if (fscanf(f, "%llu", &ns) == 1) sum += ns / 1e9; fclose(f); }
+    }
+    closedir(d); return sum;
+}
 
 static usage sample(bool mem) {
     usage u = { 0 };
     if (!n_root) return u;
+    for (int k = 0; k < n_root; k++) u.root[k] = threads_cpu(root_pid[k]);
     static struct { int pid, ppid; uint64_t ut, st; } P[16384];
     int np = 0;
     DIR *d = opendir("/proc"); struct dirent *e;
@@ -577,6 +593,11 @@ static void on_readable(conn *c) {
     else if (r == 0 || errno != EAGAIN) closed(c);
 }
 
+/* by pairs over all of --ports, each pair's receiver one further than its sender */
+static int port_of(conn *c) {
+    if (o.n_ports) return o.ports[(c->idx / 2 + (c->idx & 1)) % o.n_ports];
+    return o.port2 && (c->idx & 1) ? o.port2 : o.port;
+}
 static void start_conn(conn *c) {
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); if (c->fd < 0) die("socket: %s", strerror(errno));
     int one = 1; setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -585,7 +606,7 @@ static void start_conn(conn *c) {
         struct sockaddr_in s = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001u + c->idx % o.src) };
         if (bind(c->fd, (void *)&s, sizeof s) < 0) die("bind: %s", strerror(errno));
     }
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(o.port2 && (c->idx & 1) ? o.port2 : o.port) };
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port_of(c)) };
     if (inet_pton(AF_INET, o.host, &a.sin_addr) != 1) die("--host takes an IPv4 address");
     c->st = S_CONNECTING; c->t_start = nsnow(); c->want_out = 1; n_inflight++;
     if (connect(c->fd, (void *)&a, sizeof a) < 0 && errno != EINPROGRESS) die("connect: %s", strerror(errno));
@@ -619,6 +640,7 @@ static void start_sending(void) {
     fan_need = o.sc == SC_MUC ? o.n : o.n - 1;
 }
 
+static int *order;                        /* who connects when */
 static void step(void) {
     double el = (nsnow() - t_phase) / 1e9;
     if ((nsnow() - t_begin) / 1e9 > o.timeout) die("timeout: phase %d, ready %d of %d, joined %d, tx %llu, rx %llu", phase, n_ready, o.n, n_joined, (unsigned long long)total_tx, (unsigned long long)total_rx);
@@ -627,7 +649,7 @@ static void step(void) {
         int batch = 0;
         while (n_started < o.n && n_inflight < o.conc && batch++ < 64) {
             if (o.rate > 0 && n_started > (nsnow() - t_begin) / 1e9 * o.rate) break;
-            start_conn(&C[n_started++]);
+            start_conn(&C[order[n_started++]]);
         }
         if (n_ready < o.n) break;
         if (o.sc == SC_LOGIN || o.sc == SC_REG) { end_measure(); set_phase(P_CLOSE); break; }
@@ -635,7 +657,12 @@ static void step(void) {
         if (o.sc == SC_MUC) { if (!o.muc) die("--muc-host is needed"); join_next = 1; muc_join(&C[0]); }
         break; }
     case P_SETUP:
-        if (o.sc == SC_IDLE) { if (el >= o.settle) { u1 = sample(true); getrusage(RUSAGE_SELF, &r1); t_m1 = nsnow(); set_phase(P_CLOSE); } }
+        if (o.sc == SC_IDLE) {
+            static bool held;
+            if (!held) { held = true; fputs("held\n", stderr); }
+            /* what an idle server takes is measured over the second half */
+            if (!t_half && el >= o.settle / 2) { usage u = sample(false); memcpy(u0.root, u.root, sizeof u.root); t_half = nsnow(); }
+            if (el >= o.settle) { u1 = sample(true); getrusage(RUSAGE_SELF, &r1); t_m1 = nsnow(); set_phase(P_CLOSE); } }
         else if (o.sc == SC_MUC) { if (n_joined == o.n && el > 1) start_sending(); }
         else if (o.sc == SC_PRES) {
             static int stage; static uint64_t t1;
@@ -663,6 +690,8 @@ int main(int argc, char **argv) {
         else if (OPT("--host")) o.host = v;
         else if (OPT("--port")) o.port = atoi(v);
         else if (OPT("--port2")) o.port2 = atoi(v);
+        else if (OPT("--ports")) { for (const char *p = v; *p && o.n_ports < 16; ) { o.ports[o.n_ports++] = atoi(p); p = strchr(p, ','); if (!p) break; p++; } }
+        else if (OPT("--shuffle")) o.shuffle = atoi(v);
         else if (OPT("--domain")) o.domain = v;
         else if (OPT("--user-prefix")) o.prefix = v;
         else if (OPT("--password")) o.password = v;
@@ -700,7 +729,9 @@ int main(int argc, char **argv) {
     if ((rlim_t)o.n + 32 > rl.rlim_cur) die("needs %d descriptors, the limit is %lu", o.n + 32, (unsigned long)rl.rlim_cur);
     if (o.tls) { ctx = SSL_CTX_new(TLS_client_method()); SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL); SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS); }
     C = calloc(o.n, sizeof *C); dirty = calloc(o.n, sizeof *dirty);
-    for (int i = 0; i < o.n; i++) { C[i].idx = i; C[i].fd = -1; }
+    order = calloc(o.n, sizeof *order);
+    for (int i = 0; i < o.n; i++) { C[i].idx = i; C[i].fd = -1; order[i] = i; }
+    if (o.shuffle) { srand(o.shuffle); for (int i = o.n - 1; i > 0; i--) { int j = rand() % (i + 1), k = order[i]; order[i] = order[j]; order[j] = k; } }
     ep = epoll_create1(EPOLL_CLOEXEC);
     t_begin = nsnow(); m0 = sample(true); phase = P_LOGIN; t_phase = t_begin; u0 = m0; getrusage(RUSAGE_SELF, &r0); t_m0 = nsnow();
     struct epoll_event E[512];
@@ -730,13 +761,15 @@ int main(int argc, char **argv) {
     double wall = (t_m1 - t_m0) / 1e9, su = u1.user - u0.user, ss = u1.sys - u0.sys, cpu = su + ss;
     double lg = (r1.ru_utime.tv_sec - r0.ru_utime.tv_sec) + (r1.ru_stime.tv_sec - r0.ru_stime.tv_sec) + (r1.ru_utime.tv_usec - r0.ru_utime.tv_usec + r1.ru_stime.tv_usec - r0.ru_stime.tv_usec) / 1e6;
     uint64_t units = o.sc == SC_LOGIN || o.sc == SC_IDLE || o.sc == SC_REG ? (uint64_t)o.n : cnt;
+    char roots[64 * 24] = ""; double root_wall = t_half ? (t_m1 - t_half) / 1e9 : wall;     /* each process's share of a core */
+    for (int k = 0, at = 0; k < n_root; k++) at += snprintf(roots + at, sizeof roots - at, "%s%.6f", k ? "," : "", (u1.root[k] - u0.root[k]) / root_wall);
     printf("{\"ok\":true,\"label\":\"%s\",\"scenario\":\"%s\",\"n\":%d,\"window\":%d,\"body\":%d,\"tls\":%d,\"mech\":\"%s\",\"raw\":%d,\"wall_s\":%.3f,\"units\":%llu,\"per_s\":%.1f,"
            "\"server_cpu_s\":%.2f,\"server_user_s\":%.2f,\"server_sys_s\":%.2f,\"server_cpu_us_per_unit\":%.3f,\"units_per_server_cpu_s\":%.1f,\"server_cores\":%.3f,"
            "\"loadgen_cpu_s\":%.2f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"max_us\":%llu,\"bytes_per_read\":%.0f,\"sent\":%llu,\"received\":%llu,\"iq_out_of_order\":%llu,\"fanout_msgs\":%llu,"
-           "\"rss0_kb\":%llu,\"rss1_kb\":%llu,\"pss0_kb\":%llu,\"pss1_kb\":%llu,\"rss_kb_per_conn\":%.2f,\"procs\":%d,\"unclosed\":%d}\n",
+           "\"rss0_kb\":%llu,\"rss1_kb\":%llu,\"pss0_kb\":%llu,\"pss1_kb\":%llu,\"rss_kb_per_conn\":%.2f,\"procs\":%d,\"unclosed\":%d,\"root_cores\":[%s]}\n",
            o.label, SCN[o.sc], o.n, o.window, o.body, o.tls, o.raw ? "-" : o.mech, o.raw ? o.rawlen : 0, wall, (unsigned long long)units, units / wall,
            cpu, su, ss, units ? cpu * 1e6 / units : 0, cpu > 0 ? units / cpu : 0, cpu / wall, lg, hpct(.50), hpct(.99), (unsigned long long)hist_max, reads ? (double)bytes_in / reads : 0,
            (unsigned long long)total_tx, (unsigned long long)total_rx, (unsigned long long)iq_ooo, (unsigned long long)msgs_done,
-           (unsigned long long)m0.rss_kb, (unsigned long long)u1.rss_kb, (unsigned long long)m0.pss_kb, (unsigned long long)u1.pss_kb, ((double)u1.rss_kb - (double)m0.rss_kb) / o.n, u1.procs, o.n - n_closed);
+           (unsigned long long)m0.rss_kb, (unsigned long long)u1.rss_kb, (unsigned long long)m0.pss_kb, (unsigned long long)u1.pss_kb, ((double)u1.rss_kb - (double)m0.rss_kb) / o.n, u1.procs, o.n - n_closed, roots);
     return 0;
 }

@@ -150,7 +150,7 @@ export class ProbeClient {
         this.#arrived(element)
         return true
       },
-      end: () => { this.#fail(new Error('the node closed the stream')) },
+      closed: () => { this.#fail(new Error('the node closed the stream')) },
       fault: (fault) => { this.#fail(fault) }
     })
   }

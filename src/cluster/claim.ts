@@ -26,6 +26,8 @@ export interface ClaimParts {
   readonly clock: Clock
   readonly log: Log
   readonly dead?: number | undefined
+  /** The highest incarnation that this process has heard of. */
+  readonly heard?: number
 }
 
 interface Claimant {
@@ -48,7 +50,7 @@ export function claimOf({ settings, advertise, port }: Claimant, certificate: Li
 export async function takeName(claim: NodeClaim, parts: ClaimParts): Promise<Claimed> {
   let replacing: NodeRow | undefined
   for (;;) {
-    const result = await parts.tables.claim(claim, replacing)
+    const result = await parts.tables.claim(claim, replacing, parts.heard)
     switch (result.outcome) {
       case 'claimed': return result
       case 'other-cluster': throw otherCluster(claim, result.by)

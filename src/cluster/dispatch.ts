@@ -3,6 +3,7 @@ import type { Envelope, MeshHandlers, Verdict } from '../router/envelope.js'
 import type { NodeRef } from '../router/strategy.js'
 import type { Log } from '../telemetry/log.js'
 import type { BoshExchange } from './bosh.js'
+import type { TreeCount } from '../xmpp/stanza.js'
 import { FrameFault } from './bytes.js'
 import { decodeAnswer, decodeRoute, encodeAnswer, linkJid, type UnreadableRoute } from './envelope-codec.js'
 import { FRAME, type FrameWriter, type RawFrame } from './frames.js'
@@ -14,6 +15,7 @@ export interface DispatchParts {
   readonly frames: FrameWriter
   readonly log: Log
   readonly bosh: BoshExchange
+  readonly contents: TreeCount
   registration(from: NodeRef, message: Buffer): void
   /** An envelope was sent under this view number. */
   view(viewNo: number): void
@@ -71,7 +73,7 @@ function dispatchFrame(peer: Peer, frame: RawFrame, parts: DispatchParts): void 
 
 /** A stanza that cannot be read is refused, so that its sender hears of it; the link stays. */
 function route(peer: Peer, frame: RawFrame, parts: DispatchParts): void {
-  const envelope = decodeRoute(frame.body)
+  const envelope = decodeRoute(frame.body, parts.contents)
   if ('stanza' in envelope) {
     parts.view(envelope.view)
     parts.handlers.envelope(peer.node, envelope); return

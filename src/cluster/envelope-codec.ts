@@ -4,7 +4,7 @@
  */
 import { STANZA_CONDITIONS, type StanzaErrorType } from '../xmpp/errors.js'
 import { Jid } from '../xmpp/jid.js'
-import { Stanza, type StanzaKind } from '../xmpp/stanza.js'
+import { Stanza, type StanzaKind, type TreeCount } from '../xmpp/stanza.js'
 import type { ChildName } from '../xml/raw.js'
 import type { Addressee, Answer, Envelope, StanzaKey, Verdict } from '../router/envelope.js'
 import { ByteReader, FrameFault, type ByteWriter } from './bytes.js'
@@ -46,7 +46,7 @@ export function encodeRoute(frames: FrameWriter, envelope: Envelope): Buffer {
 }
 
 /** @throws FrameFault when not even the questions can be read */
-export function decodeRoute(body: Buffer): Envelope | UnreadableRoute {
+export function decodeRoute(body: Buffer, trees?: TreeCount): Envelope | UnreadableRoute {
   const reader = new ByteReader(body)
   const key = readKey(reader)
   const hlc = readHlc(reader)
@@ -56,7 +56,7 @@ export function decodeRoute(body: Buffer): Envelope | UnreadableRoute {
   try {
     if ((flags & FLAG_BORING) === 0) throw new FrameFault('the inside is not marked as copyable')
     const addressees = places.map(addresseeOf)
-    const stanza = readStanza(reader)
+    const stanza = readStanza(reader, trees)
     return {
       key, hlc, view, addressees, stanza,
       state: (flags & FLAG_STATE) !== 0,
@@ -158,7 +158,7 @@ function writeStanza(out: ByteWriter, stanza: Stanza): void {
   out.bytes32(stanza.inside)
 }
 
-function readStanza(reader: ByteReader): Stanza {
+function readStanza(reader: ByteReader, trees: TreeCount | undefined): Stanza {
   const kind = KINDS[reader.u8()]
   if (kind === undefined) throw new FrameFault('no such kind of stanza')
   const has = reader.u8()
@@ -172,7 +172,7 @@ function readStanza(reader: ByteReader): Stanza {
   for (let i = 0; i < count; i++) children.push({ name: reader.text16(), ns: reader.text16() })
   const inside = reader.bytes32(reader.left)
   reader.end()
-  return Stanza.ofBytes({ kind, to, from, id, type, lang }, children, inside)
+  return Stanza.ofBytes({ kind, to, from, id, type, lang }, children, inside, trees)
 }
 
 function writeVerdict(out: ByteWriter, verdict: Verdict): void {

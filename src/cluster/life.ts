@@ -44,6 +44,8 @@ export interface LifeParts {
   readonly handlers: MeshHandlers
   readonly bosh: BoshExchange
   readonly metrics: ClusterMetrics
+  /** The highest incarnation of anybody that the lives before this one have seen. */
+  readonly heard: number
   /** The name is taken; links may come up from here on. */
   began(life: Life): void
   registration(from: NodeRef, message: Buffer): void
@@ -97,7 +99,7 @@ export class Life {
     }, notice)
     this.#peerParts = this.#makePeerParts()
     this.#dispatch = {
-      handlers: parts.handlers, frames: this.frames, log: parts.log, bosh: parts.bosh,
+      handlers: parts.handlers, frames: this.frames, log: parts.log, bosh: parts.bosh, contents: parts.metrics.contents,
       registration: (from, message) => parts.registration(from, message),
       view: (viewNo) => this.#beat.sawView(viewNo), fence: (node) => this.#heardFence(node)
     }
@@ -114,9 +116,9 @@ export class Life {
 
   /** Takes the name and reads the table once. @throws StartRefused */
   static async begin(parts: LifeParts): Promise<Life> {
-    const { settings, tables, clock, log } = parts
+    const { settings, tables, clock, log, heard } = parts
     const certificate = settings.tls ? await makeCertificate(settings.name) : undefined
-    const claimed = await takeName(claimOf(parts, certificate), { tables, clock, log, dead: settings.dead })
+    const claimed = await takeName(claimOf(parts, certificate), { tables, clock, log, dead: settings.dead, heard })
     const life = new Life(parts, claimed, certificate, await tables.lastNotice())
     parts.began(life)
     await life.#beat.start()
@@ -133,17 +135,13 @@ export class Life {
     return this.#view
   }
 
-  get databaseAway(): boolean {
-    return this.#beat.databaseAway
-  }
+  get databaseAway(): boolean { return this.#beat.databaseAway }
 
   serving(): boolean {
     return !this.#over && this.#beat.serving()
   }
 
-  refresh(): void {
-    void this.#beat.now()
-  }
+  refresh(): void { void this.#beat.now() }
 
   /** The peer of exactly that life, while it is not over. */
   peer(node: NodeRef): Peer | undefined {
@@ -178,7 +176,8 @@ export class Life {
   async setState(state: 'up' | 'draining' | 'left', services?: NodeServices): Promise<boolean> {
     if (services !== undefined) this.#services = services
     const done = !this.#over && await this.#beat.setState(state, services)
-    if (!done) this.#fencedSelf()
+    // who has left may have said so before, and the answer was lost; whoever was fenced has left all the same
+    if (!done && state !== 'left') this.#fencedSelf()
     else if (state === 'up') this.#tell('joined', this.node.name, this.parts.advertise)
     return done
   }

@@ -31,6 +31,9 @@ const INVALIDATE_MS = 10_000
 const LOOK_MS = 100
 const SAY_EVERY_MS = 5000
 const REJOIN_MS = 1000
+/** So long a stopping node tries to say that it has left: a lock, or a database that starts again. It may drain for 120 s in all. */
+const LEAVE_MS = 30_000
+const LEAVE_EVERY_MS = 250
 
 export interface MeshParts {
   readonly settings: ClusterSettings
@@ -83,6 +86,7 @@ class ClusterMesh implements NodeMesh {
   #stopping = false
   #rejoining = false
   #viewNo = 0
+  #heard = 0
   /** False from a fence until the next life is linked. */
   #joined = true
   /** What the rooms below were told last. */
@@ -256,13 +260,21 @@ class ClusterMesh implements NodeMesh {
   }
 
   async #leave(): Promise<void> {
+    const { clock } = this.parts
     const life = this.#life
-    try {
-      await life?.setState('left')
-    } catch (error) {
-      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others will fence this life
-    }
+    const until = clock.now() + LEAVE_MS
+    while (life !== undefined && !await this.#left(life) && clock.now() < until) await this.#pause(LEAVE_EVERY_MS)
     life?.end('left')
+  }
+
+  async #left(life: Life): Promise<boolean> {
+    try {
+      await life.setState('left')
+      return true
+    } catch (error) {
+      this.parts.log.warn({ error: String(error) }, 'cluster.left.unwritten') // the others would fence this life
+      return false
+    }
   }
 
   async #begin(): Promise<void> {
@@ -271,7 +283,7 @@ class ClusterMesh implements NodeMesh {
     if (handlers === undefined) throw new Error('listen comes before start')
     const port = this.#listeners?.ports[0] ?? 0
     await Life.begin({
-      settings, tables, clock, log, hlc, metrics, handlers, port,
+      settings, tables, clock, log, hlc, metrics, handlers, port, heard: this.#heard,
       advertise: advertised(settings.advertise, port),
       bosh: this.#bosh,
       began: (life) => {
@@ -296,6 +308,7 @@ class ClusterMesh implements NodeMesh {
     const over = this.#life
     this.#life = undefined
     this.#joined = false
+    this.#heard = Math.max(this.#heard, ...(over?.view ?? []).map(({ incarnation }) => incarnation))
     this.#guarded('router', () => { handlers.fenced() })
     this.#tellGate(handlers)
     for (const node of over?.view ?? []) {

@@ -50,7 +50,7 @@ export interface MemberChange {
 
 /** What the room counts. */
 export type ClusterMetrics = Pick<
-  Metrics, 'nodeChanges' | 'linksRefused' | 'framesIn' | 'framesOut' | 'linkBytesIn' | 'linkBytesOut' | 'linksReady' | 'nodes'
+  Metrics, 'contents' | 'nodeChanges' | 'linksRefused' | 'framesIn' | 'framesOut' | 'linkBytesIn' | 'linkBytesOut' | 'linksReady' | 'nodes'
 >
 
 /** `Members [2] { node1:5777 this, node2:5777 }` */

@@ -24,7 +24,8 @@ export type BlockList = ReadonlySet<string>
 
 export const blockedCache = accountCache<BlockList>(KEY, async (store, account) => listOf(await store.values.get(account, KEY)))
 
-const listOf = (value: string | undefined): BlockList => new Set(value === undefined || value === '' ? [] : value.split('\n'))
+const NOBODY: BlockList = new Set()
+const listOf = (value: string | undefined): BlockList => (value === undefined || value === '' ? NOBODY : new Set(value.split('\n')))
 const textOf = (list: BlockList): string => [...list].join('\n')
 
 /** §5: this very address, its account, its domain with the resource, or its domain. */

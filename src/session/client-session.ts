@@ -46,6 +46,8 @@ export interface DeviceFacts {
   readonly bound: Hlc
 }
 
+const EMPTY: unknown[] = []
+Object.freeze(EMPTY)
 /** The client may come back: it has not said good-bye and has done nothing wrong. */
 const MAY_RESUME: ReadonlySet<StreamClosedReason> = new Set(['connection-lost', 'slow-reader', 'timeout', 'isolated', 'replaced'])
 
@@ -54,11 +56,12 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
   readonly account: AccountRef
   readonly session: string
   readonly bound: Hlc
-  readonly watermarks: LocalSession['watermarks'] = new Map()
   readonly #parts: SessionParts
   readonly #incoming: Incoming
   readonly #outgoing: Outgoing
-  readonly #slots = new Map<Slot<unknown>, unknown>()
+  #watermarks: LocalSession['watermarks'] | undefined
+  /** Slots and what is in them, in turn: there are few. */
+  #slots = EMPTY
   /** Nobody looks at the client. */
   #heldBack: HeldBack | undefined
   #stream: OpenStream | undefined
@@ -115,12 +118,20 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
     return this.#incoming.handled.h
   }
 
+  get watermarks(): LocalSession['watermarks'] {
+    this.#watermarks ??= new Map()
+    return this.#watermarks
+  }
+
   get<T>(slot: Slot<T>): T {
-    return this.#slots.has(slot) ? this.#slots.get(slot) as T : slot.initial
+    const at = this.#slots.indexOf(slot)
+    return at < 0 ? slot.initial : this.#slots[at + 1] as T
   }
 
   set<T>(slot: Slot<T>, value: T): void {
-    this.#slots.set(slot, value)
+    const at = this.#slots.indexOf(slot)
+    if (at < 0) this.#slots = this.#slots.concat(slot, value)
+    else this.#slots[at + 1] = value
   }
 
   setPresence(presence: Stanza | undefined, priority: number | undefined): void {
@@ -276,7 +287,7 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
     this.#stream = stream
     this.#secure = stream.peer.secure
     this.#address = stream.peer.address
-    for (const slot of [...this.#slots.keys()]) if (slot.survives === 'stream') this.#slots.delete(slot)
+    this.#slots = surviving(this.#slots)
     return older
   }
 
@@ -318,4 +329,8 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
   #wentBack(h: number): void {
     this.#parts.log.warn({ jid: this.jid.toString(), h }, 'session.acknowledged-less')
   }
+}
+
+function surviving(slots: readonly unknown[]): unknown[] {
+  return slots.filter((_, index) => (slots[index & ~1] as Slot<unknown>).survives !== 'stream')
 }

@@ -58,8 +58,9 @@ export function createClientDoor(parts: DoorParts): Accept {
     }
   })
 
+  const streamParts: StreamParts = { profile, clock, deadlines, log, over }
   return (transport) => {
-    const stream = new Stream(transport, { profile, clock, deadlines, log, over })
+    const stream = new Stream(transport, streamParts)
     streams.add(stream)
     silence.begin(clock.now())
     parts.metrics.streamsOpened.add(transport.kind)

@@ -3,7 +3,8 @@ import { COUNTS } from '../stream/features/sm.js'
 
 export class HandledPrefix {
   #value = 0
-  readonly #early = new Set<number>()
+  /** What came too early, if anything. */
+  #early: Set<number> | undefined
   /** The last number that `h` does not count, and what it started with. */
   #before = 0
   #start = 0
@@ -28,11 +29,13 @@ export class HandledPrefix {
 
   add(index: number): void {
     if (index > this.#value + 1) {
+      this.#early ??= new Set()
       this.#early.add(index)
       return
     }
     if (index <= this.#value) return
     this.#value = index
-    while (this.#early.size > 0 && this.#early.delete(this.#value + 1)) this.#value++
+    while (this.#early?.delete(this.#value + 1) === true) this.#value++
+    if (this.#early?.size === 0) this.#early = undefined
   }
 }

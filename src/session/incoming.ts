@@ -19,7 +19,7 @@ export interface IncomingParts {
   readonly handler: SessionHandler
   readonly jids: JidCache
   readonly stableLog: StableLog
-  readonly metrics: Pick<Metrics, 'stanzasIn'>
+  readonly metrics: Pick<Metrics, 'stanzasIn' | 'contents'>
 }
 
 /** Characters of an id; nobody needs more, and every id is mirrored. */
@@ -32,10 +32,6 @@ export class Incoming {
   readonly #parts: IncomingParts
   /** Outlives the session, for `<failed h/>`. */
   readonly handled = new HandledPrefix()
-  readonly #tellLater = (): void => {
-    this.#planned = false
-    if (this.#stream !== undefined) this.#tell()
-  }
   #stream: OpenStream | undefined
   #received = 0
   /** The highest number that went to the handler: what a client sends again up to it is counted, not routed (I6). */
@@ -102,7 +98,10 @@ export class Incoming {
     if (this.#received - value <= UNHANDLED_MAX / 2) this.release(HOLD.window)
     if (this.#planned || this.#told >= this.#askedOf || value <= this.#told) return
     this.#planned = true
-    setImmediate(this.#tellLater)                                       // once for all that this turn brings
+    setImmediate(() => {                                                // once for all that this turn brings
+      this.#planned = false
+      if (this.#stream !== undefined) this.#tell()
+    })
   }
 
   /** `<r/>`: answered at once, and again when what came before it is handled. */
@@ -140,7 +139,10 @@ export class Incoming {
       this.#refuse(Stanza.of(head), index, new StanzaError('modify', 'not-acceptable', 'Elements of streams inside a stanza'))
       return
     }
-    this.#receive(Stanza.ofBytes(head, element.children, element.inside), index)
+    const { contents } = this.#parts.metrics
+    if (element.boring) contents.copied++
+    else contents.rewritten++
+    this.#receive(Stanza.ofBytes(head, element.children, element.inside, contents), index)
   }
 
   #receive(stanza: Stanza, index: number): void {

@@ -37,6 +37,9 @@ export interface QueueBounds extends AckBounds {
 const BURST_STANZAS = 10
 const BURST_BYTES = 2
 
+const NOTHING: Entry[] = []
+Object.freeze(NOTHING)
+
 /** The session, as far as it is told of trouble. */
 export interface OutgoingOwner {
   readonly session: string
@@ -55,11 +58,12 @@ const ROOM_MS = 1000
 export class Outgoing implements Watched {
   readonly #owner: OutgoingOwner
   readonly #parts: OutgoingParts
-  readonly #slow: SlowReader
+  /** Since much waited for the first time. */
+  #slow: SlowReader | undefined
   #stream: OpenStream | undefined
   #gateOpen = true
   /** Without stream management: waits until the client knows its address, and while the gate is shut. */
-  #held: Entry[] = []
+  #held = NOTHING
   #heldBytes = 0
   /** With it. */
   #queue: Unacked | undefined
@@ -76,12 +80,11 @@ export class Outgoing implements Watched {
   #stableTo = Infinity
   #pending: Promise<void> | undefined
   /** Senders that wait until the client has taken some of it. */
-  #waiting: (() => void)[] = []
+  #waiting: (() => void)[] | undefined
 
   constructor(owner: OutgoingOwner, parts: OutgoingParts) {
     this.#owner = owner
     this.#parts = parts
-    this.#slow = new SlowReader(this, parts.slow, parts)
   }
 
   get pendingBytes(): number {
@@ -115,6 +118,7 @@ export class Outgoing implements Watched {
   room(): Promise<void> | undefined {
     if (!this.#crowded) return undefined
     return new Promise((go) => {
+      this.#waiting ??= []
       if (this.#waiting.push(go) === 1) this.#parts.clock.after(ROOM_MS, () => this.#letGo())
     })
   }
@@ -146,7 +150,7 @@ export class Outgoing implements Watched {
     this.#stream = undefined
     this.#left = this.#queue?.size ?? 0
     this.#leftBytes = this.#queue?.bytes ?? 0
-    this.#slow.stop()
+    this.#slow?.stop()
     this.#requests?.stop()
     this.#queue?.pack()
     this.#letGo()
@@ -205,7 +209,9 @@ export class Outgoing implements Watched {
   }
 
   #letGo(): void {
-    for (const go of this.#waiting.splice(0)) go()
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    if (waiting !== undefined) for (const go of waiting) go()
   }
 
   #flow(): void {
@@ -214,14 +220,15 @@ export class Outgoing implements Watched {
   }
 
   #hold(entry: Entry): void {
-    this.#held.push(entry)
+    if (this.#held === NOTHING) this.#held = [entry]
+    else this.#held.push(entry)
     this.#heldBytes += entry.bytes
     if (this.#heldBytes > this.#parts.slow.slowBytes * HARD_FACTOR) this.#owner.overflow()
   }
 
   #takeHeld(): readonly Entry[] {
     const held = this.#held
-    this.#held = []
+    this.#held = NOTHING
     this.#heldBytes = 0
     return held
   }
@@ -275,6 +282,9 @@ export class Outgoing implements Watched {
     const { inside } = stanza
     const ready = stream.write(stanza.open(stream.form, to ?? stanza.to), inside, stanza.close)
     this.#parts.metrics.stanzasOut.add(stanza.kind)
+    const { slow } = this.#parts
+    if (stream.pendingBytes <= slow.slowBytes) return ready
+    this.#slow ??= new SlowReader(this, slow, this.#parts)
     this.#slow.wrote(inside.length)
     return ready
   }

@@ -36,6 +36,7 @@ export function wins(a: BindClaim, b: BindClaim): boolean {
 }
 
 const NONE: readonly Session[] = []
+const NOBODY: readonly LocalSession[] = []
 
 export class Sessions implements Iterable<Session> {
   readonly #node: string
@@ -98,7 +99,7 @@ export class Sessions implements Iterable<Session> {
     if (older !== undefined) this.remove(older)
     this.#byFull.set(full, session)
     this.#byId.set(session.session, session)
-    this.#byAccount.set(bare, [...(this.#byAccount.get(bare) ?? []), session])
+    this.#byAccount.set(bare, (this.#byAccount.get(bare) ?? NOBODY).concat(session))
     if (!this.#gateOpen) session.gate(false)
     if (older !== undefined) this.#replace(older)       // what it leaves goes to the newer one
   }

@@ -8,6 +8,7 @@ import type { AccountRecord, TokenRow, TokenRows } from '../storage/store.js'
 import { SaslFailure, type Identity, type NewToken, type TokenLogin, type Tokens, type TokenShown } from '../stream/authenticator.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
+import { isGuest } from '../xmpp/guest.js'
 import type { Credentials } from './credentials.js'
 
 const NONCE_BYTES = 24
@@ -64,6 +65,7 @@ export class AccountTokens implements Tokens {
   }
 
   async issue(identity: Identity, agent: string, mechanism: string): Promise<NewToken | undefined> {
+    if (isGuest(identity)) return undefined                             // there is nobody to come back as
     const { rows, clock, log, lifetimeMs, secrets: [secret] } = this.#parts
     const now = Math.floor(clock.wall())
     const row: TokenRow = {

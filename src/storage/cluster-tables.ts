@@ -76,9 +76,10 @@ export interface Notice {
 export interface ClusterTables {
   /**
    * Takes the name with a new incarnation, state `joining`, in one transaction with its row in `cluster_fence`.
-   * `replacing`: the row as last seen of a holder whose beat stood still; it is fenced in the same transaction.
+   * `replacing`: the row as last seen of a holder whose beat stood still; it is fenced in the same transaction. The incarnation
+   * is higher than `above` also where the counter is not: a database that came back without its last moments counts them again.
    */
-  claim(claim: NodeClaim, replacing?: NodeRow): Promise<ClaimResult>
+  claim(claim: NodeClaim, replacing?: NodeRow, above?: number): Promise<ClaimResult>
   /** All rows of this cluster, tombstones too, and rows of other clusters never. */
   rows(clusterName: string): Promise<readonly NodeRow[]>
   /** Beat plus one. False: this life is fenced or its row is gone. */

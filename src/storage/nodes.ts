@@ -26,10 +26,10 @@ export class SqlClusterTables implements ClusterTables {
     this.#database = database
   }
 
-  claim(claim: NodeClaim, replacing?: NodeRow): Promise<ClaimResult> {
+  claim(claim: NodeClaim, replacing?: NodeRow, above = 0): Promise<ClaimResult> {
     return this.#database.transaction(async (sql) => {
       // The counter's lock lets one claim at a time through, so two processes with one name come one after another.
-      const incarnation = await draw(sql, 'incarnation')
+      const incarnation = await draw(sql, 'incarnation', above)
       const row = (await sql('cluster_nodes').where({ hostname: claim.hostname }).forUpdate().first()) as DbNode | undefined
       const refusal = row && refusalOf(nodeOf(row), claim, replacing)
       if (refusal !== undefined) return refusal
@@ -114,8 +114,8 @@ export class SqlClusterTables implements ClusterTables {
   }
 }
 
-/** The next number of a sequence, from 1; its row stays locked to the end of the transaction. */
-async function draw(sql: Sql, name: string): Promise<number> {
+/** The next number of a sequence beyond `above`; its row stays locked to the end of the transaction. */
+async function draw(sql: Sql, name: string, above = 0): Promise<number> {
   const grown = await sql('cluster_seq').where({ name }).update({ v: sql.raw('v + 1') })
   if (grown === 0) {
     // Two first draws at once: one of them makes the row, the other grows it.
@@ -123,7 +123,9 @@ async function draw(sql: Sql, name: string): Promise<number> {
     await sql('cluster_seq').where({ name }).update({ v: sql.raw('v + 1') })
   }
   const row: unknown = await sql('cluster_seq').where({ name }).first('v')
-  return (row as { v: number }).v
+  const { v } = row as { v: number }
+  if (v <= above) await sql('cluster_seq').where({ name }).update({ v: above + 1 })
+  return Math.max(v, above + 1)
 }
 
 /** Why the name cannot be taken now; `undefined`: it can. */

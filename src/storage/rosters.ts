@@ -51,6 +51,9 @@ const CHANGES: Statement = {
     ') c on c.account_id = a.id where a.id = ? order by c.version'
 }
 
+/** One for all who have no contacts. */
+const NOBODY: ReadonlyMap<string, RosterItem> = new Map()
+
 export class SqlRosters implements Rosters {
   readonly #database: Database
 
@@ -64,7 +67,7 @@ export class SqlRosters implements Rosters {
     for (const row of rows) {
       if (hasItem(row)) items.set(row.contact, itemOf(row))
     }
-    return { version: rows[0]?.roster_version ?? 0, items }
+    return { version: rows[0]?.roster_version ?? 0, items: items.size === 0 ? NOBODY : items }
   }
 
   update(

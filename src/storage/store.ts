@@ -147,7 +147,7 @@ export interface TokenRow {
   /** Random; names the row within its client. */
   readonly nonce: string
   readonly mechanism: string
-  /** `new`: its client has not shown it yet. */
+  /** `new`: its client has not shown it yet. `current`: it has, or it has no other. */
   readonly state: 'new' | 'current' | 'dropped'
   /** Milliseconds since 1970. */
   readonly issuedAt: number
@@ -160,7 +160,10 @@ export interface TokenRow {
 export interface TokenRows {
   /** Dropped and expired ones too, while they are remembered. */
   of(account: AccountRef, agent: string): Promise<readonly TokenRow[]>
-  /** In the place of the client's `new` one; the account's oldest go beyond `max`. Rejects when the account is gone. */
+  /**
+   * In the place of the client's `new` one, which is `current` from now on if it has no other that is good; the account's oldest go
+   * beyond `max`. Rejects when the account is gone.
+   */
   issue(account: AccountRef, agent: string, row: TokenRow, max: number): Promise<void>
   /**
    * The client has shown it: `current` from now on, those that expire earlier are dropped. False when it is dropped, or `count`

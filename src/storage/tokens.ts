@@ -50,7 +50,7 @@ export class SqlTokenRows implements TokenRows {
       await lockAccount(sql, account.id, ['id'])
       // Of those dropped by tokens that came after them only the last is remembered.
       await sql('fast_tokens').where({ ...client, state: 'dropped' }).delete()
-      await dropTokens(sql, { ...client, state: 'new' })
+      await makeWay(sql, client, issuedAt)
       await makeRoom(sql, account, max)
       await sql('fast_tokens').insert({
         ...client, nonce, mechanism, state, issued_at: issuedAt, expires_at: expiresAt, use_count: count
@@ -86,6 +86,13 @@ export class SqlTokenRows implements TokenRows {
   async forget(expiredBefore: number): Promise<void> {
     await this.#database.write((sql) => sql('fast_tokens').where('expires_at', '<', expiredBefore).delete())
   }
+}
+
+/** §3.5: an unused one goes, but not the only one that the client can have: the answer with the next may never reach it. */
+async function makeWay(sql: Sql, client: Client, now: number): Promise<void> {
+  const current: unknown = await sql('fast_tokens').where({ ...client, state: 'current' }).andWhere('expires_at', '>', now).first('nonce')
+  if (current !== undefined) await dropTokens(sql, { ...client, state: 'new' })
+  else await sql('fast_tokens').where({ ...client, state: 'new' }).update({ state: 'current' })
 }
 
 /** How many were not dropped before. */

@@ -72,6 +72,7 @@ function checkContent(contentNs: string): void {
 function servedDomain(to: string | undefined, { domains, account }: HeaderContext): string | undefined {
   if (to === undefined) return account?.domain ?? domains.first        // §4.7.2: be liberal with older clients
   const domain = isDomainOnly(to) ? quietJid(to)?.domain : undefined
+  if (domain === domains.first) return domains.first                  // one string for all of its streams
   return domain !== undefined && domains.serves(domain) ? domain : undefined
 }
 

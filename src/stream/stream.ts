@@ -34,16 +34,11 @@ export interface StreamParts {
 }
 
 export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
-  readonly kind: TransportKind
-  readonly form: WriteForm
-  readonly clock: Clock
-  readonly log: Log
   readonly #transport: Transport
-  readonly #profile: Profile
-  readonly #deadlines: Deadlines
-  readonly #over: StreamParts['over']
+  readonly #parts: StreamParts
   readonly #startedAt: number
-  readonly #negotiators = new Map<Feature, Negotiator>()
+  /** Until a resource is bound. */
+  #negotiators: Map<Feature, Negotiator> | undefined
   #state: StreamState = { kind: 'opening' }
   #flags: Flags
   #id = ''
@@ -61,25 +56,35 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   #received = 0
   #sent = 0
 
-  constructor(transport: Transport, { profile, clock, deadlines, log, over }: StreamParts) {
+  constructor(transport: Transport, parts: StreamParts) {
     this.#transport = transport
-    this.#profile = profile
-    this.#deadlines = deadlines
-    this.#over = over
-    this.kind = transport.kind
-    this.form = transport.form
-    this.clock = clock
-    this.log = log.child({ ip: transport.peer.address, transport: transport.kind })
-    const none = { sasl: false, sasl2: false, authenticated: false, bound: false, managed: false }
-    this.#flags = { secure: transport.peer.secure, ...none }
-    this.#startedAt = clock.now()
-    this.#deadline = this.#startedAt + profile.authenticatedMs
+    this.#parts = parts
+    this.#flags = raised({ secure: transport.peer.secure }, [])
+    this.#startedAt = parts.clock.now()
+    this.#deadline = this.#startedAt + parts.profile.authenticatedMs
   }
 
   /** Begins to listen. */
   start(): void {
-    this.#deadlines.look(this, this.#deadline)
+    this.#parts.deadlines.look(this, this.#deadline)
     this.#transport.attach(this)
+  }
+
+  get kind(): TransportKind {
+    return this.#transport.kind
+  }
+
+  get form(): WriteForm {
+    return this.#transport.form
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock
+  }
+
+  /** Made anew, for it is used rarely. */
+  get log(): Log {
+    return this.#parts.log.child({ ip: this.peer.address, transport: this.kind })
   }
 
   get flags(): Flags {
@@ -132,7 +137,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
 
   #judge(header: StreamHeader): void {
     if (this.peer.secure && !this.#flags.secure) this.raise(['secure'])
-    const { domains } = this.#profile
+    const { domains } = this.#parts.profile
     const account = this.#identity?.jid
     const verdict = judgeHeader(header, { kind: this.kind, secure: this.#flags.secure, domains, account })
     this.#greet(verdict)
@@ -150,7 +155,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   announce(): void {
-    const offered = offers(this.#profile.features, this)
+    const offered = offers(this.#parts.profile.features, this)
     this.#transport.send(featuresText(this.form, offered))
     if (offered === '') this.log.info({ stream: this.#id, hint: 'TLS is required here; connect with TLS' }, 'stream.nothing-offered')
   }
@@ -249,7 +254,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   authenticated(identity: Identity): void {
     this.#identity = identity
     this.#transport.authenticated()
-    this.#expect(this.clock.now() + this.#profile.bindMs)
+    this.#expect(this.clock.now() + this.#parts.profile.bindMs)
   }
 
   bound(jid: Jid, consumer: StanzaConsumer): void {
@@ -278,7 +283,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   // The features' own loop: whoever claims the element takes it, if the flags fit.
   #negotiate(element: RawElement): void {
     try {
-      const feature = this.#alone ?? claimant(this.#profile.features, element, this.#flags) ?? refuseUnexpected(element)
+      const feature = this.#alone ?? claimant(this.#parts.profile.features, element, this.#flags) ?? refuseUnexpected(element)
       const outcome = fits(feature, this.#flags) ? this.#negotiator(feature).take(element) : feature.misplaced(element, this)
       if (outcome instanceof Promise) void this.#wait(feature, outcome)
       else this.#settle(feature, outcome)
@@ -304,10 +309,11 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     if (feature.restarts) {
       this.#await()
       this.#transport.restart()
-    } else if (this.#flags.bound) this.#negotiators.clear()
+    } else if (this.#flags.bound) this.#negotiators = undefined
   }
 
   #negotiator(feature: Feature): Negotiator {
+    this.#negotiators ??= new Map()
     const known = this.#negotiators.get(feature)
     if (known !== undefined) return known
     const negotiator = feature.begin(this)
@@ -318,7 +324,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   #open(element: RawElement, consumer: StanzaConsumer): void {
     try {
       if (element.ns === NS_SM && isAcknowledging(element, consumer)) return
-      const isClaimed = element.name === 'iq' && claimant(this.#profile.features, element, this.#flags) !== undefined
+      const isClaimed = element.name === 'iq' && claimant(this.#parts.profile.features, element, this.#flags) !== undefined
       if (isClaimed || element.ns !== NS_CLIENT || !isStanza(element.name)) return this.#negotiate(element)
       this.#received++
       consumer.stanza(element)
@@ -343,7 +349,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
 
   #expect(at: number): void {
     this.#deadline = at
-    this.#deadlines.look(this, at)
+    this.#parts.deadlines.look(this, at)
   }
 
   #timeOut(): void {
@@ -367,9 +373,9 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     const { consumer } = this
     this.#state = { kind: 'closing' }
     this.#deadline = Infinity
-    this.#deadlines.forget(this)
-    this.#negotiators.clear()
-    this.#over(this, reason)
+    this.#parts.deadlines.forget(this)
+    this.#negotiators = undefined
+    this.#parts.over(this, reason)
     closingLine(this.log, {
       reason, condition, detail, stream: this.#id, jid: (this.#jid ?? this.#identity?.jid)?.toString(),
       seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent

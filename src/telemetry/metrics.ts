@@ -40,9 +40,14 @@ export type TransportLabel = (typeof TRANSPORT_KINDS)[number]
 export type Lane = (typeof LANES)[number]
 export type AnswerKind = (typeof ANSWERS)[number]
 
+/** Fields that the hot path counts up; read when metrics are. */
+export type ContentCounts = Record<'copied' | 'rewritten' | 'tree', number>
+
 export interface Metrics {
   readonly stanzasIn: Tally<StanzaKind>
   readonly stanzasOut: Tally<StanzaKind>
+  /** What is inside stanzas of clients: `copied` or `rewritten` when they come in, `tree` for each that is built of one. */
+  readonly contents: ContentCounts
   readonly streamsOpened: Tally<TransportLabel>
   readonly streamsClosed: Tally<StreamClosedReason>
   readonly connectionsRefused: Tally<ConnectionRefusedReason>
@@ -91,6 +96,14 @@ class Meters {
       add: (value, count = 1) => void counts.set(value, (counts.get(value) ?? 0) + count),
       get: (value) => counts.get(value) ?? 0
     }
+  }
+
+  /** One counter for the fields of an object. */
+  fields<L extends string>([name, help]: Named, label: string, fields: Record<L, number>): Record<L, number> {
+    this.#collected(name, help, [label], (counter) => {
+      for (const [value, count] of Object.entries<number>(fields)) counter.inc({ [label]: value }, count)
+    })
+    return fields
   }
 
   reading(name: string, help: string): Reading {
@@ -191,13 +204,15 @@ export function createMetrics(): Metrics {
 
 const [IN, OUT] = [{ direction: 'in' }, { direction: 'out' }]
 
-type ClientPart = 'stanzasIn' | 'stanzasOut' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions' | 'detached'
-  | 'unacked' | 'resumes' | 'certificateDays' | 'overload'
+type ClientPart = 'stanzasIn' | 'stanzasOut' | 'contents' | 'streamsOpened' | 'streamsClosed' | 'connectionsRefused' | 'sessions'
+  | 'detached' | 'unacked' | 'resumes' | 'certificateDays' | 'overload'
 
 function stanzaMetrics(m: Meters): Pick<Metrics, ClientPart> {
   return {
     stanzasIn: m.tally(['starling_stanzas_total', 'Stanzas from and to clients'], 'kind', STANZA_KINDS, IN),
     stanzasOut: m.tally(['starling_stanzas_total', ''], 'kind', STANZA_KINDS, OUT),
+    contents: m.fields(['starling_stanza_contents_total', 'Contents of stanzas of clients by what was done to read them'], 'path',
+      { copied: 0, rewritten: 0, tree: 0 }),
     streamsOpened: m.tally(['starling_streams_opened_total', 'Streams of clients'], 'transport', TRANSPORT_KINDS),
     streamsClosed: m.tally(['starling_streams_closed_total', 'Ends of streams'], 'reason', STREAM_CLOSED),
     connectionsRefused: m.tally(['starling_connections_refused_total', 'Connections refused'], 'reason', CONNECTION_REFUSED),

@@ -69,7 +69,7 @@ export function createLogs(options: LogOptions): Logs {
   return {
     room(name) {
       const lower = options.debugRooms?.has(name) === true && options.level !== 'trace'
-      return new PinoLog(root.child({ room: name }, { level: lower ? 'debug' : options.level }), cap, {})
+      return new PinoLog(root.child({ room: name }, { level: lower ? 'debug' : options.level }), cap)
     },
     get dropped() {
       return pipe?.dropped ?? 0
@@ -81,49 +81,58 @@ export function createLogs(options: LogOptions): Logs {
 class PinoLog implements Log {
   readonly #logger: Logger
   readonly #cap: LineCap
-  /** What `child` was given: in front of the fields of each line. A connection has few lines, and a child of pino's costs several. */
-  readonly #own: object
+  /** Of `child`: put into each line, for most children never write one. */
+  readonly #fields: object | undefined
 
-  constructor(logger: Logger, cap: LineCap, own: object) {
+  constructor(logger: Logger, cap: LineCap, fields?: object) {
     this.#logger = logger
     this.#cap = cap
-    this.#own = own
+    this.#fields = fields
   }
 
   error(fields: object, event: string): void {
-    if (this.#passes('error', fields, event)) this.#logger.error({ ...this.#own, ...fields }, event)
+    this.#capped('error', fields, event)
   }
 
   warn(fields: object, event: string): void {
-    if (this.#passes('warn', fields, event)) this.#logger.warn({ ...this.#own, ...fields }, event)
+    this.#capped('warn', fields, event)
   }
 
   info(fields: object, event: string): void {
-    if (this.#passes('info', fields, event)) this.#logger.info({ ...this.#own, ...fields }, event)
+    this.#capped('info', fields, event)
   }
 
   /** Asked for on purpose, so never capped. */
   debug(fields: object, event: string): void {
-    if (this.#logger.isLevelEnabled('debug')) this.#logger.debug({ ...this.#own, ...fields }, event)
+    this.#asked('debug', fields, event)
   }
 
   trace(fields: object, event: string): void {
-    if (this.#logger.isLevelEnabled('trace')) this.#logger.trace({ ...this.#own, ...fields }, event)
+    this.#asked('trace', fields, event)
   }
 
   child(fields: object): Log {
-    return new PinoLog(this.#logger, this.#cap, { ...this.#own, ...fields })
+    return new PinoLog(this.#logger, this.#cap, this.#with(fields))
   }
 
   isLevelEnabled(level: 'debug' | 'trace'): boolean {
     return this.#logger.isLevelEnabled(level)
   }
 
-  #passes(level: 'error' | 'warn' | 'info', fields: object, event: string): boolean {
-    if (!this.#logger.isLevelEnabled(level)) return false
-    const ip = ipOf(fields) ?? ipOf(this.#own)
+  #asked(level: 'debug' | 'trace', fields: object, event: string): void {
+    if (this.#logger.isLevelEnabled(level)) this.#logger[level](this.#with(fields), event)
+  }
+
+  #capped(level: 'error' | 'warn' | 'info', fields: object, event: string): void {
+    if (!this.#logger.isLevelEnabled(level)) return
+    const all = this.#with(fields)
+    const ip = ipOf(all)
     // Our own faults are never left out, unless a peer can bring them about.
-    return (level === 'error' && ip === undefined) || this.#cap.passes(event, ip)
+    if ((level === 'error' && ip === undefined) || this.#cap.passes(event, ip)) this.#logger[level](all, event)
+  }
+
+  #with(fields: object): object {
+    return this.#fields === undefined ? fields : { ...this.#fields, ...fields }
   }
 }
 

@@ -165,7 +165,7 @@ export class BoshSession implements Transport, Timed, Flushable {
     switch (this.#window.kindOf(rid)) {
       case 'answered': { exchange.answer(this.#window.answerOf(rid) ?? this.#terminate('item-not-found')); return }
       case 'open': { this.#repeated(this.#window.openAt(rid), exchange); return }
-      case 'outside': { this.#violated('item-not-found', exchange); return }
+      case 'outside': { this.#violated('item-not-found', `request ${rid}, though ${this.#window.last} was the last`, exchange); return }
       case 'new': { this.#new(request, exchange); return }
     }
   }
@@ -202,9 +202,9 @@ export class BoshSession implements Transport, Timed, Flushable {
 
   #new(request: BoshRequest, exchange: Exchange): void {
     const now = this.#room.wheel.now()
-    if (this.#isOveractive(request, now)) { this.#violated('policy-violation', exchange); return }
+    if (this.#isOveractive(request, now)) { this.#violated('policy-violation', 'too many requests, or too soon', exchange); return }
     if (request.pauseSeconds !== undefined && request.pauseSeconds * 1_000 > this.terms.pauseMaxMs) {
-      this.#violated('policy-violation', exchange); return          // XEP-0124 §10
+      this.#violated('policy-violation', `a pause of ${request.pauseSeconds} s`, exchange); return          // XEP-0124 §10
     }
     this.#lastNewAt = now
     this.#idlePoll = request.empty && request.rid !== this.terms.firstRid ? request.rid : undefined
@@ -229,8 +229,8 @@ export class BoshSession implements Transport, Timed, Flushable {
   }
 
   #repeated(open: Open | undefined, exchange: Exchange): void {
-    if (open === undefined) { this.#violated('item-not-found', exchange); return }
-    if (++open.repeats >= REPEATS_MAX) { this.#violated('policy-violation', exchange); return }
+    if (open === undefined) { this.#violated('item-not-found', 'a request that is not open', exchange); return }
+    if (++open.repeats >= REPEATS_MAX) { this.#violated('policy-violation', 'one request again and again', exchange); return }
     open.exchange?.answer(this.#answer({ type: 'error' }))         // §14.3: the old one is let go, the new one waits
     open.exchange = exchange
     if (this.#hadItsTurn(open.request)) this.#idleBy = Infinity
@@ -354,9 +354,9 @@ export class BoshSession implements Transport, Timed, Flushable {
   }
 
   /** The client broke the rules: that request is told, others learn that it was another's fault. */
-  #violated(condition: BoshCondition, exchange: Exchange): void {
+  #violated(condition: BoshCondition, why: string, exchange: Exchange): void {
     exchange.answer(this.#terminate(condition))
-    this.#finish('other-request', new TransportFailure('protocol', `BOSH: ${condition}`))
+    this.#finish('other-request', new TransportFailure('stream-error', `BOSH ${condition}: ${why}`))
   }
 
   #finish(condition: BoshCondition, error: Error | undefined): void {

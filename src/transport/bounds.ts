@@ -2,6 +2,7 @@
  * What every transport is given: the clock's wheel, the end of the turn, and the limits of one connection. And the
  * place in the per-address counts that a connection holds while it lives.
  */
+import type { Desks } from '../xml/desk.js'
 import type { XmlLimits } from '../xml/raw.js'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
@@ -78,6 +79,7 @@ export interface TransportRoom {
   readonly wheel: Wheel
   readonly turn: TurnEnd
   readonly bounds: Bounds
+  readonly desks: Desks
   readonly log: Log
   readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
   /** While the node is strained no new client comes in. */
@@ -102,5 +104,5 @@ export interface Origin {
   readonly address: string
   readonly port: number
   readonly secure: boolean
-  readonly tls?: TlsFacts
+  readonly tls?: TlsFacts | undefined
 }

@@ -6,10 +6,12 @@ import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Strain } from '../telemetry/strain.js'
+import { Desks } from '../xml/desk.js'
 import { BoshSessions } from './bosh.js'
 import type { BoshParts } from './bosh.js'
 import { boundsOf, END_MS } from './bounds.js'
 import type { TransportRoom } from './bounds.js'
+import { Entrance } from './entrance.js'
 import { HttpDoor } from './http.js'
 import type { HttpRoute } from './http.js'
 import { healthRoutes, publicDoor } from './http-public.js'
@@ -65,6 +67,7 @@ export class ClientDoors {
   readonly room: TransportRoom
   readonly #parts: DoorsParts
   readonly #trusted: Networks
+  readonly #entrance = new Entrance()
   readonly #http: HttpDoor
   readonly #ws2s: HttpDoor
   readonly #adminHttp: HttpDoor
@@ -76,7 +79,8 @@ export class ClientDoors {
     this.#parts = parts
     const bounds = boundsOf(parts.streamLimits, () => clock.now())
     this.room = {
-      wheel: new Wheel(clock), turn: new TurnEnd(), bounds, log, refused: parts.refused, ...(parts.strain && { strain: parts.strain })
+      wheel: new Wheel(clock), turn: new TurnEnd(), desks: new Desks(), bounds, log, refused: parts.refused,
+      ...(parts.strain && { strain: parts.strain })
     }
     this.limits = new AddressLimits(addressLimits, Networks.of(addressLimits.exempt), this.room.wheel)
     this.#trusted = Networks.of(doors.trustedProxies)
@@ -181,7 +185,7 @@ export class ClientDoors {
     const { wheel } = this.room
     const { handshakeMs } = streamLimits
     const { refused, strain } = this.#parts
-    const room = { wheel, log, refused, limits: this.limits, handshakeMs, trusted: this.#trusted, strain }
+    const room = { wheel, log, refused, limits: this.limits, handshakeMs, trusted: this.#trusted, strain, entrance: this.#entrance }
     return new Listener(door, room, direct ? this.#onStream() : this.#onHttp(kind))
   }
 
@@ -218,7 +222,7 @@ export class ClientDoors {
       tls: undefined, logsIn: false, exclusive: true
     }
     const trusted = Networks.of(['127.0.0.0/8', '::1'])
-    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs: 0, trusted }
+    const room = { wheel, log, refused: this.#parts.refused, limits: this.limits, handshakeMs: 0, trusted, entrance: new Entrance() }
     return new Listener(door, room, (socket, origin, ticket) => this.#adminHttp.take(socket, origin, ticket))
   }
 }

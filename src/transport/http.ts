@@ -84,7 +84,7 @@ export class HttpDoor {
       keepAliveTimeout: keepAliveMs, connectionsCheckingInterval: CHECK_MS
     }, (request, response) => void this.#request(request, response))
     this.#server.maxHeadersCount = headers + 1
-    this.#server.on('clientError', (error, socket) => refuseBroken(error, socket))
+    this.#server.on('clientError', (error, socket) => this.#broken(error, socket))
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     this.#server.emit('listening')                     // starts Node's checks of slow requests; nothing listens here
   }
@@ -137,8 +137,16 @@ export class HttpDoor {
     write(response, reply)
   }
 
+  /** Node has no request for it. */
+  #broken(error: Error, socket: Duplex): void {
+    const status = refusalOf(error, socket)
+    if (status === undefined) { socket.destroy(); return }
+    this.#parts.log.info({ ip: this.#origins.get(socket)?.origin.address, status }, 'http.refused')
+    refuseUpgrade(socket, status)
+  }
+
   #handle(incoming: IncomingMessage, response: ServerResponse): ReturnType<HttpHandler> {
-    if (tooManyHeaders(incoming, this.#parts.limits)) return { status: 431, headers: { ...TEXT, connection: 'close' } }
+    if (tooManyHeaders(incoming, this.#parts.limits)) throw new HttpRefusal({ status: 431, headers: { ...TEXT, connection: 'close' } })
     const [path = '/', ...query] = (incoming.url ?? '/').split('?')
     const handler = this.#routes.get(path)
     if (handler === undefined) return { status: 404, headers: TEXT, body: 'nothing here\n' }
@@ -181,12 +189,12 @@ function tooManyHeaders(request: IncomingMessage, limits: HttpLimitSettings): bo
   return request.rawHeaders.length / 2 > limits.headers
 }
 
-/** Not HTTP, headers too long, or too slow: Node has no request for it. */
-function refuseBroken(error: Error, socket: Duplex): void {
+/** Not HTTP, headers too long, or too slow. `undefined`: nobody is there to be told. */
+function refusalOf(error: Error, socket: Duplex): number | undefined {
   const code = 'code' in error ? error.code : undefined
-  if (!socket.writable || code === 'ECONNRESET') return void socket.destroy()
-  if (code === 'HPE_HEADER_OVERFLOW') { refuseUpgrade(socket, 431); return }
-  refuseUpgrade(socket, code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400)
+  if (!socket.writable || code === 'ECONNRESET') return undefined
+  if (code === 'HPE_HEADER_OVERFLOW') return 431
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
 }
 
 function readBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> {

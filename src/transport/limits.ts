@@ -37,6 +37,46 @@ export type Admission =
   | { readonly ticket: Ticket }
   | { readonly refused: ConnectionRefusedReason }
 
+/** What a connection holds of the counts. */
+class Place implements Ticket {
+  readonly #limits: AddressLimits
+  /** Nothing for an address that is exempt. */
+  readonly key: string | undefined
+  readonly counts: Counts | undefined
+  /** Until it is authenticated. */
+  evict: (() => void) | undefined
+  #held = true
+
+  constructor(limits: AddressLimits, key: string | undefined, counts: Counts | undefined, evict: (() => void) | undefined) {
+    this.#limits = limits
+    this.key = key
+    this.counts = counts
+    this.evict = evict
+    limits.entered(this)
+  }
+
+  get exempt(): boolean {
+    return this.key === undefined
+  }
+
+  authenticated(): void {
+    if (this.evict === undefined) return
+    this.#limits.proved(this, this.evict)
+    this.evict = undefined
+  }
+
+  failed(): boolean {
+    return this.#limits.failed(this.key)
+  }
+
+  release(): void {
+    if (!this.#held) return
+    this.#held = false
+    this.authenticated()
+    this.#limits.left(this)
+  }
+}
+
 export class AddressLimits implements Timed {
   readonly #settings: AddressLimitSettings
   readonly #exempt: Networks
@@ -66,7 +106,7 @@ export class AddressLimits implements Timed {
     const refused = counts && this.#refusal(counts, evict !== undefined, paid)
     if (refused !== undefined) return { refused }
     if (evict !== undefined) this.#makeRoom()
-    return { ticket: { exempt: key === undefined, ...this.#issue(counts, evict), failed: () => this.#failed(key) } }
+    return { ticket: new Place(this, key, counts, evict) }
   }
 
   check(now: number): number {
@@ -82,8 +122,26 @@ export class AddressLimits implements Timed {
     return this.#failedLogins.of(key, this.#wheel.now()) >= this.#settings.loginFailures
   }
 
-  // Whoever fails once too often is refused for a whole period from then on.
-  #failed(key: string | undefined): boolean {
+  entered({ counts, evict }: Place): void {
+    this.#total++
+    if (counts !== undefined) counts.total++
+    if (evict === undefined) return
+    this.#unauthenticated.add(evict)
+    if (counts !== undefined) counts.unauthenticated++
+  }
+
+  proved({ counts }: Place, evict: () => void): void {
+    this.#unauthenticated.delete(evict)
+    if (counts !== undefined) counts.unauthenticated--
+  }
+
+  left({ counts }: Place): void {
+    this.#total--
+    if (counts !== undefined) counts.total--
+  }
+
+  /** Whoever fails once too often is refused for a whole period from then on. */
+  failed(key: string | undefined): boolean {
     if (key === undefined) return false
     const now = this.#wheel.now()
     if (this.#failedLogins.size >= FAILED_MAX && this.#failedLogins.of(key, now) === 0) return false
@@ -99,29 +157,6 @@ export class AddressLimits implements Timed {
     if (!paid) counts.tokens--
     if (counts.total >= perAddress) return 'address-limit'
     return logsIn && counts.unauthenticated >= unauthenticatedPerAddress ? 'unauthenticated-limit' : undefined
-  }
-
-  #issue(counts: Counts | undefined, evict: (() => void) | undefined): Omit<Ticket, 'failed' | 'exempt'> {
-    let waiting = evict !== undefined
-    let held = true
-    this.#total++
-    if (counts !== undefined) counts.total++
-    if (evict !== undefined) this.#unauthenticated.add(evict)
-    if (counts !== undefined && waiting) counts.unauthenticated++
-    const authenticated = (): void => {
-      if (!waiting) return
-      waiting = false
-      if (evict !== undefined) this.#unauthenticated.delete(evict)
-      if (counts !== undefined) counts.unauthenticated--
-    }
-    const release = (): void => {
-      if (!held) return
-      held = false
-      authenticated()
-      this.#total--
-      if (counts !== undefined) counts.total--
-    }
-    return { authenticated, release }
   }
 
   #makeRoom(): void {

@@ -9,7 +9,8 @@ import type { Metrics } from '../telemetry/metrics.js'
 import type { ConnectionRefusedReason } from '../telemetry/reasons.js'
 import { FREE_TICKET, type Admittance, type Origin, type Ticket } from './bounds.js'
 import { SocketFacts } from './channel-binding.js'
-import { messageOf } from './failure.js'
+import type { Entrance } from './entrance.js'
+import { ignoreError, messageOf } from './failure.js'
 import { ListenError, noSuchFamily } from './listen-error.js'
 import type { AddressLimits } from './limits.js'
 import { plainAddress } from './networks.js'
@@ -42,6 +43,7 @@ export interface DoorRoom {
   readonly refused: Pick<Metrics['connectionsRefused'], 'add'>
   readonly limits: AddressLimits
   readonly handshakeMs: number
+  readonly entrance: Entrance
   /** Connections of these are not counted: their clients are. */
   readonly trusted: Networks
   readonly strain?: Admittance | undefined
@@ -117,10 +119,15 @@ export class Listener {
   }
 
   #accepted(socket: Socket): void {
-    socket.on('error', () => {})                       // `close` follows and tells the owner
+    socket.on('error', ignoreError)                    // `close` follows and tells the owner
+    this.#room.entrance.enter(() => { this.#begin(socket) })
+  }
+
+  #begin(socket: Socket): void {
     const { remoteAddress, remotePort } = socket
     const { strain } = this.#room
-    if (remoteAddress === undefined) return void socket.destroy()
+    // Gone, or the door has been closed since.
+    if (remoteAddress === undefined || this.#server === undefined) return void socket.destroy()
     const origin: Origin = { address: plainAddress(remoteAddress), port: remotePort ?? 0, secure: false }
     if (this.#greeting.size >= GREETING_MAX) this.#refuse(socket, origin, 'overloaded', 'too many in their greeting')
     else if (this.door.logsIn && strain?.strained === true) void this.#greet(socket, this.#wait(socket, origin, strain))

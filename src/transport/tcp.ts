@@ -10,14 +10,14 @@ import type { ParserSink } from '../xml/stream-parser.js'
 import { END_MS } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { SocketFacts } from './channel-binding.js'
-import { messageOf, TransportFailure } from './failure.js'
+import { ignoreError, messageOf, TransportFailure } from './failure.js'
 import { paceOf } from './pace.js'
-import type { Pace } from './pace.js'
+import type { Pace, Reader } from './pace.js'
 import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
 import { acceptTls, XMPP_ALPN } from './tls.js'
 import type { ContextOf } from './tls.js'
+import type { OpenReply, PeerFacts, TlsFacts, Transport, TransportSink } from './transport.js'
 import type { Flushable } from './turn-end.js'
-import type { OpenReply, PeerFacts, Transport, TransportSink } from './transport.js'
 import type { Timed } from './wheel.js'
 import { WriteQueue } from './write-queue.js'
 import type { QueueOwner } from './write-queue.js'
@@ -32,18 +32,28 @@ export interface TcpParts {
   readonly requestCert?: boolean
 }
 
-export class TcpTransport implements Transport, Timed, Flushable {
+/** The transport stands at its socket, so that all sockets share their listeners. */
+const OWNER = Symbol('transport')
+
+type Owned = Socket & { [OWNER]: TcpTransport }
+
+// One object for one client: it is also what its parser, its queue and its pace talk to, and says who is there.
+export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, QueueOwner, Reader, Flushable {
   readonly kind = 'tcp'
   readonly form = 'stream'
+  readonly address: string
+  readonly port: number
   readonly #room: TransportRoom
   readonly #ticket: Ticket
   readonly #queue: WriteQueue
   readonly #parser: StreamParser
-  readonly #startTlsWith: ContextOf | undefined
   readonly #requestCert: boolean
+  /** Gone when TLS is there. */
+  #startTlsWith: ContextOf | undefined
   #socket: Socket
-  #peer: PeerFacts
-  /** Of the last header. */
+  #secure: boolean
+  #tls: TlsFacts | undefined
+  /** Of the last header, while it is not authenticated. */
   #domain: string | undefined
   #sink: TransportSink | undefined
   #opened = false
@@ -68,28 +78,30 @@ export class TcpTransport implements Transport, Timed, Flushable {
   #stanzaBy = Infinity
   #endBy = Infinity
   #failure: Error | undefined
-  readonly #onData = (chunk: Buffer): void => this.#data(chunk)
-  readonly #onEnd = (): void => this.#finished()
-  readonly #onError = (error: Error): void => { this.#failure ??= error }
-  readonly #onClose = (): void => this.#over()
 
-  constructor(room: TransportRoom, parts: TcpParts) {
+  constructor(room: TransportRoom, { socket, origin, ticket, startTlsWith, requestCert = false }: TcpParts) {
     this.#room = room
-    this.#ticket = parts.ticket
-    this.#socket = parts.socket
-    this.#startTlsWith = parts.startTlsWith
-    this.#requestCert = parts.requestCert ?? false
-    const canStartTls = parts.startTlsWith !== undefined && !parts.origin.secure
+    this.#ticket = ticket
+    this.#socket = socket
+    this.address = origin.address
+    this.port = origin.port
+    this.#secure = origin.secure
+    this.#tls = origin.tls
+    this.#startTlsWith = origin.secure ? undefined : startTlsWith
+    this.#requestCert = requestCert
     this.#heardAt = room.wheel.now()
-    this.#peer = { ...parts.origin, canStartTls, heardAt: () => this.#heardAt }
-    this.#queue = new WriteQueue(room.turn, room.bounds, this.#queueOwner())
-    this.#queue.use(parts.socket)
-    this.#parser = new StreamParser(room.bounds.before, this.#parserSink())
+    this.#queue = new WriteQueue(room.turn, room.bounds, this)
+    this.#queue.use(socket)
+    this.#parser = new StreamParser(room.bounds.before, this, room.desks)
     this.#headerBy = room.wheel.now() + room.bounds.headerMs
     room.wheel.look(this, this.#headerBy)
   }
 
-  get peer(): PeerFacts { return this.#peer }
+  get peer(): PeerFacts { return this }
+  get secure(): boolean { return this.#secure }
+  get canStartTls(): boolean { return this.#startTlsWith !== undefined }
+  get tls(): TlsFacts | undefined { return this.#tls }
+  heardAt(): number { return this.#heardAt }
   get pendingBytes(): number { return this.#queue.pendingBytes }
 
   attach(sink: TransportSink): void {
@@ -118,7 +130,8 @@ export class TcpTransport implements Transport, Timed, Flushable {
     this.#isAuthenticated = true
     this.#parser.setLimits(this.#room.bounds.after)
     this.#ticket.authenticated()
-    this.#pace = paceOf(this.#room, this.#ticket, { rest: () => this.#rest(), goOn: () => this.#goOn() })
+    this.#domain = undefined
+    this.#pace = paceOf(this.#room, this.#ticket, this)
   }
 
   authFailed(): boolean {
@@ -127,10 +140,10 @@ export class TcpTransport implements Transport, Timed, Flushable {
 
   async startTls(): Promise<void> {
     const contextOf = this.#startTlsWith
-    if (contextOf === undefined || this.#peer.secure) throw new TransportFailure('tls-failed', 'TLS cannot be started here')
+    if (contextOf === undefined) throw new TransportFailure('tls-failed', 'TLS cannot be started here')
     const plain = this.#socket
     this.#upgrading = true                             // the parser holds what follows <starttls/> in its chunk
-    plain.off('data', this.#onData).pause()
+    plain.off('data', TcpTransport.#onData).pause()
     await this.#queue.empty()
     // RFC 6120 §5.4.3.3: nothing may follow <starttls/> in the clear; whoever smuggles something in is cut off
     const smuggled = this.#parser.heldBytes > 0 || plain.readableLength > 0
@@ -164,21 +177,66 @@ export class TcpTransport implements Transport, Timed, Flushable {
     this.#readOn()
   }
 
-  #rest(): void {
+  // ---- what its pace says
+
+  rest(): void {
     this.#resting = true
     this.#stop()
   }
 
-  #goOn(): void {
+  goOn(): void {
     this.#resting = false
     this.#readOn()
+  }
+
+  // ---- what its queue asks
+
+  drained(): void {
+    this.#sink?.drained()
+  }
+
+  watch(at: number): void {
+    this.#room.wheel.look(this, at)
+  }
+
+  now(): number {
+    return this.#room.wheel.now()
+  }
+
+  // ---- what its parser finds
+
+  header(header: StreamHeader): boolean {
+    this.#headerBy = Infinity
+    this.#domain = header.attrs['to']
+    if (!this.#deaf) this.#sink?.header(header)
+    return this.#mayGoOn()
+  }
+
+  element(element: RawElement): boolean {
+    this.#pace?.stanza(element.name)
+    if (!this.#deaf) this.#sink?.element(element)
+    return this.#mayGoOn()
+  }
+
+  blank(): void {
+    if (!this.#deaf) this.#sink?.blank?.()
+  }
+
+  closed(): void {
+    if (!this.#deaf) this.#sink?.closed()
+  }
+
+  fault(fault: XmlFault): void {
+    if (this.#deaf) return
+    this.#deaf = true
+    this.#sink?.fault(fault)
   }
 
   #readOn(): void {
     if (!this.#mayRead()) return
     if (this.#held && !this.#parsing) {
       this.#held = false
-      this.#parse(() => this.#parser.release())
+      this.#parse()
     }
     if (!this.#mayRead()) return
     if (this.#ended) this.#finished()
@@ -222,14 +280,16 @@ export class TcpTransport implements Transport, Timed, Flushable {
     this.#heardAt = this.#room.wheel.coarseNow
     this.#pace?.bytes(chunk.length)
     if (!this.#isAuthenticated && this.#received > this.#room.bounds.beforeBytes) {
-      this.#fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
+      this.fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
     }
-    this.#parse(() => this.#parser.feed(chunk))
+    this.#parse(chunk)
   }
 
-  #parse(step: () => void): void {
+  /** A piece, or what is held. */
+  #parse(chunk?: Buffer): void {
     this.#parsing = true
-    step()
+    if (chunk === undefined) this.#parser.release()
+    else this.#parser.feed(chunk)
     this.#parsing = false
     if (!this.#parser.midElement) this.#stanzaBy = Infinity
     else if (this.#stanzaBy === Infinity) {
@@ -240,13 +300,7 @@ export class TcpTransport implements Transport, Timed, Flushable {
 
   #tooSlowStanza(): void {
     this.#stanzaBy = Infinity
-    this.#fault(new XmlFault('policy-violation', 'one stanza took too long'))
-  }
-
-  #fault(fault: XmlFault): void {
-    if (this.#deaf) return
-    this.#deaf = true
-    this.#sink?.fault(fault)
+    this.fault(new XmlFault('policy-violation', 'one stanza took too long'))
   }
 
   /** The peer has half-closed. */
@@ -277,13 +331,15 @@ export class TcpTransport implements Transport, Timed, Flushable {
 
   async #takeUpTls(plain: Socket, contextOf: ContextOf): Promise<void> {
     const { wheel, bounds } = this.#room
-    plain.off('end', this.#onEnd).off('close', this.#onClose)
+    plain.off('end', TcpTransport.#onEnd).off('close', TcpTransport.#onClose)
     try {
       const how = { wheel, handshakeMs: bounds.handshakeMs, alpn: XMPP_ALPN, domain: this.#domain, requestCert: this.#requestCert }
       const secure = await acceptTls(plain, contextOf, how)
-      plain.off('error', this.#onError)
+      plain.off('error', TcpTransport.#onError)
       this.#socket = secure
-      this.#peer = { ...this.#peer, secure: true, canStartTls: false, tls: new SocketFacts(secure) }
+      this.#secure = true
+      this.#startTlsWith = undefined
+      this.#tls = new SocketFacts(secure)
     } catch (error) {
       this.#break(error instanceof Error ? error : new Error(messageOf(error)))
       this.#over()
@@ -296,39 +352,19 @@ export class TcpTransport implements Transport, Timed, Flushable {
   }
 
   #listen(socket: Socket): void {
-    socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
+    Object.assign(socket, { [OWNER]: this })
+    socket.off('error', ignoreError).on('error', TcpTransport.#onError)
+    socket.on('data', TcpTransport.#onData).on('end', TcpTransport.#onEnd).on('close', TcpTransport.#onClose)
     this.#stopped = this.#paused
     if (this.#paused) socket.pause()
     else socket.resume()                               // a PROXY header leaves the socket paused
-    if (socket.destroyed) queueMicrotask(this.#onClose)
+    if (socket.destroyed) queueMicrotask(() => this.#over())
   }
 
-  #queueOwner(): QueueOwner {
-    return {
-      drained: () => this.#sink?.drained(),
-      watch: (at) => this.#room.wheel.look(this, at),
-      now: () => this.#room.wheel.now()
-    }
-  }
-
-  #parserSink(): ParserSink {
-    return {
-      header: (header: StreamHeader) => {
-        this.#headerBy = Infinity
-        this.#domain = header.attrs['to']
-        if (!this.#deaf) this.#sink?.header(header)
-        return this.#mayGoOn()
-      },
-      element: (element: RawElement) => {
-        this.#pace?.stanza(element.name)
-        if (!this.#deaf) this.#sink?.element(element)
-        return this.#mayGoOn()
-      },
-      blank: () => { if (!this.#deaf) this.#sink?.blank?.() },
-      end: () => { if (!this.#deaf) this.#sink?.closed() },
-      fault: (fault) => this.#fault(fault)
-    }
-  }
+  static readonly #onData = function (this: Owned, chunk: Buffer): void { this[OWNER].#data(chunk) }
+  static readonly #onEnd = function (this: Owned): void { this[OWNER].#finished() }
+  static readonly #onClose = function (this: Owned): void { this[OWNER].#over() }
+  static readonly #onError = function (this: Owned, error: Error): void { this[OWNER].#failure ??= error }
 
   #mayRead(): boolean {
     return !this.#paused && !this.#resting && !this.#upgrading

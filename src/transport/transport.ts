@@ -18,7 +18,7 @@ export interface PeerFacts {
   /** When the last byte came, monotonic milliseconds; absent where nobody knows. */
   readonly heardAt?: () => number
   /** What this connection's TLS says; absent without TLS, where a proxy ended it, and for BOSH, which has many connections. */
-  readonly tls?: TlsFacts
+  readonly tls?: TlsFacts | undefined
 }
 
 /** Channel-binding types of RFC 9266 and RFC 5929, the stronger one first. */

@@ -11,6 +11,9 @@ const WRITE_BYTES = 65_536
 
 type Piece = string | Buffer
 
+const NONE: Piece[] = []
+Object.freeze(NONE)
+
 export interface QueueBounds {
   /** Beyond this many bytes `push` says no, and the peer must show progress. */
   readonly pendingBytesMax: number
@@ -36,7 +39,7 @@ export class WriteQueue implements Flushable, PendingQueue {
   readonly #bounds: QueueBounds
   readonly #owner: QueueOwner
   #socket: Writable | undefined
-  #pieces: Piece[] = []
+  #pieces = NONE
   #collected = 0
   #underWay = 0
   #planned = false
@@ -45,7 +48,6 @@ export class WriteQueue implements Flushable, PendingQueue {
   #condemned = false
   #ending = false
   #whenEmpty: (() => void) | undefined
-  readonly #written = (error?: Error | null): void => this.#onWritten(error)
 
   constructor(turn: TurnEnd, bounds: QueueBounds, owner: QueueOwner) {
     this.#turn = turn
@@ -76,7 +78,8 @@ export class WriteQueue implements Flushable, PendingQueue {
     if (this.#ending || piece.length === 0) return !this.#full
     const bytes = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length
     if (this.pendingBytes === 0) this.#progressAt = this.#owner.now()
-    this.#pieces.push(piece)
+    if (this.#collected === 0) this.#pieces = [piece]
+    else this.#pieces.push(piece)
     this.#collected += bytes
     this.#bounds.total?.add(this, bytes)
     if (!this.#planned) {
@@ -113,7 +116,7 @@ export class WriteQueue implements Flushable, PendingQueue {
   /** Throws everything away. */
   drop(): void {
     const bytes = this.pendingBytes
-    this.#pieces = []
+    this.#pieces = NONE
     this.#collected = this.#underWay = 0
     if (bytes > 0) this.#bounds.total?.add(this, -bytes)
     this.#ending = true
@@ -138,13 +141,13 @@ export class WriteQueue implements Flushable, PendingQueue {
     const data = this.#take()
     this.#underWay = typeof data === 'string' ? Buffer.byteLength(data) : data.length
     this.#collected -= this.#underWay
-    socket.write(data, this.#written)
+    socket.write(data, (error) => this.#onWritten(error))
   }
 
   #take(): Piece {
     if (this.#collected <= WRITE_BYTES) {
       const all = this.#pieces
-      this.#pieces = []
+      this.#pieces = NONE
       return one(all, this.#collected)
     }
     let count = 0

@@ -6,6 +6,7 @@ import { badPrefix, tooBig } from './faults.js'
 import { XML_ONLY, attributesOf } from './head.js'
 import type { PrefixNames } from './head.js'
 import { NS_CLIENT, NS_COMPONENT, NS_SERVER, checkStreamPrefix } from './namespaces.js'
+import type { Binding } from './namespaces.js'
 import type { Attributes, RawElement, StreamHeader, XmlLimits } from './raw.js'
 import { Scanner } from './scanner.js'
 import type { StartTag } from './tag.js'
@@ -54,17 +55,11 @@ export class Assembly {
     return { name: this.#name, ns: this.#ns, contentNs: this.scanner.innerNs, attrs }
   }
 
-  /** What follows stands inside the tag just read, where `ns` is the default: its declarations hold until `reset`. */
-  enterStream(ns: string): void {
+  /** What follows stands inside of a tag where `ns` is the default and these declarations hold. */
+  enterStream(ns: string, declared: Binding | undefined): void {
     this.#atHeader = false
     this.scanner.outerNs = ns
-    this.scanner.begin()
-  }
-
-  /** Forgets the stream. */
-  reset(): void {
-    this.scanner.outerNs = ''
-    this.scanner.prefixes.cut(0)
+    this.scanner.prefixes.last = declared
     this.scanner.begin()
   }
 

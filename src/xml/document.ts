@@ -60,7 +60,7 @@ export function parseBody(bytes: Buffer | string, limits: XmlLimits): Body {
     return { attrs, elements: [] }
   }
   const rootName = scanner.rootName(d, from)
-  assembly.enterStream(contentNs === NS_HTTPBIND ? NS_CLIENT : contentNs)
+  assembly.enterStream(contentNs === NS_HTTPBIND ? NS_CLIENT : contentNs, scanner.prefixes.last)
   return { attrs, elements: elementsIn(assembly, d, inside, rootName) }
 }
 

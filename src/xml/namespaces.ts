@@ -30,30 +30,35 @@ export function checkDefault(ns: string): void {
   if (name === NS_XML || name === NS_XMLNS) throw malformed('a reserved namespace made the default')
 }
 
-interface Binding {
+/** A declaration, inside of others. */
+export interface Binding {
   readonly prefix: string
   readonly ns: string
   readonly outer: Binding | undefined
+  /** Declarations down to here. */
+  readonly size: number
 }
+
+/** What most streams declare, shared by them. */
+const STREAM: Binding = Object.freeze({ prefix: 'stream', ns: NS_STREAMS, outer: undefined, size: 1 })
 
 export class Prefixes {
   /** The declaration made last. */
-  #last: Binding | undefined
-  #size = 0
+  last: Binding | undefined
 
   get size(): number {
-    return this.#size
+    return this.last?.size ?? 0
   }
 
   /** Forgets the declarations made since `size` had this value. */
   cut(size: number): void {
-    for (; this.#size > size; this.#size--) this.#last = this.#last?.outer
+    while (this.size > size) this.last = this.last?.outer
   }
 
   /** The namespace of a prefix; refuses one that nobody declared. */
   resolve(prefix: string): string {
     if (prefix === 'xml') return NS_XML
-    for (let binding = this.#last; binding !== undefined; binding = binding.outer) {
+    for (let binding = this.last; binding !== undefined; binding = binding.outer) {
       if (binding.prefix === prefix) return binding.ns
     }
     throw malformed('a prefix that is not declared')   // XML Names §5
@@ -87,8 +92,9 @@ export class Prefixes {
     if (name === NS_XMLNS) throw malformed('a declaration of the namespace of declarations')
     if (name === '') throw malformed('a prefix declared to mean nothing')
     if (prefix === 'xml') return
-    this.#last = { prefix, ns, outer: this.#last }
-    this.#size++
+    const { last } = this
+    const isStream = last === undefined && prefix === STREAM.prefix && ns === STREAM.ns
+    this.last = isStream ? STREAM : { prefix, ns, outer: last, size: this.size + 1 }
   }
 
   /** XML Names §6.3: no two attributes of one expanded name. */

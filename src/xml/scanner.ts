@@ -114,9 +114,9 @@ export class Scanner {
     return this.#spaces[0] ?? ''
   }
 
-  /** The raw name of the root, as bytes of its own. */
+  /** The raw name of the root, where it stands. */
   rootName(d: Buffer, base: number): Buffer {
-    return Buffer.from(d.subarray(base + (this.#nameFrom[0] as number), base + (this.#nameTo[0] as number)))
+    return d.subarray(base + (this.#nameFrom[0] as number), base + (this.#nameTo[0] as number))
   }
 
   /** Takes the root's start tag alone, at `base`. Position after it, or `base` when it is not complete. */

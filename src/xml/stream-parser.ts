@@ -2,10 +2,11 @@
  * The strict parser for byte streams (TCP): one document that stays open, first-level elements as they complete.
  * RFC 6120 §4, §11.
  */
-import { Assembly } from './assembly.js'
-import { BytesHeld } from './bytes-held.js'
 import { BANG, GT, LT, QUESTION, SLASH } from './characters.js'
+import { Desks } from './desk.js'
+import type { Desk } from './desk.js'
 import { malformed, tooBig, tooMuch } from './faults.js'
+import type { Binding } from './namespaces.js'
 import { refuseMarkup, refuseText, skipBlank } from './outside.js'
 import { checkEncoding, skipDeclaration } from './prolog.js'
 import { XmlFault } from './raw.js'
@@ -18,13 +19,15 @@ export interface ParserSink {
   /** White space between elements. */
   blank?(): void
   /** The closing tag of the stream. */
-  end(): void
+  closed(): void
   /** The parser is dead after this. */
   fault(fault: XmlFault): void
 }
 
 /** White space in the end tag of a stream, which is read again with each chunk. */
 const BLANK_MAX = 512
+/** What nearly every stream's tag is called. */
+const USUAL_NAME = Buffer.from('stream:stream', 'latin1')
 
 /**
  * `start`: nothing of a document has come. `prolog`: white space or a declaration has. `open`: between the elements of
@@ -34,13 +37,18 @@ type State = 'start' | 'prolog' | 'open' | 'inside' | 'ended' | 'dead'
 
 export class StreamParser {
   readonly #sink: ParserSink
-  readonly #assembly: Assembly
-  readonly #held = new BytesHeld()
+  readonly #desks: Desks
+  #limits: XmlLimits
+  /** While there are bytes. */
+  #desk: Desk | undefined
   #state: State = 'start'
   /** In `inside`: where the scanner goes on, counted from `#held.from`. */
   #scanned = 0
   /** The name of the stream's tag as it was written, for its end tag. */
-  #rootName: Buffer | undefined
+  #rootName = USUAL_NAME
+  /** What holds inside the stream's tag. */
+  #ns = ''
+  #declared: Binding | undefined
   /** The next document follows another one: white space that belonged to the old one may come before its declaration. */
   #restarted = false
   #paused = false
@@ -48,23 +56,25 @@ export class StreamParser {
   #released = false
   #busy = false
 
-  constructor(limits: XmlLimits, sink: ParserSink) {
+  constructor(limits: XmlLimits, sink: ParserSink, desks = new Desks()) {
+    this.#limits = limits
     this.#sink = sink
-    this.#assembly = new Assembly(limits)
+    this.#desks = desks
   }
 
   /** Takes bytes; the chunk may be reused after the call. */
   feed(chunk: Buffer): void {
     if (this.#state === 'dead' || this.#state === 'ended') return
-    this.#held.add(chunk)
-    this.#run()
+    const desk = this.#desk ?? this.#sit()
+    desk.held.add(chunk)
+    this.#run(desk)
   }
 
   /** Goes on after a callback returned false. */
   release(): void {
     this.#paused = false
     this.#released = true
-    this.#run()
+    if (this.#desk !== undefined) this.#run(this.#desk)
   }
 
   /** Expects a new document next (RFC 6120 §6.4.6); bytes that came are kept. */
@@ -73,25 +83,28 @@ export class StreamParser {
     this.#state = 'start'
     this.#restarted = true
     this.#scanned = 0
-    this.#rootName = undefined
-    this.#assembly.reset()
+    this.#ns = ''
+    this.#declared = undefined
+    this.#desk?.assembly.enterStream('', undefined)
   }
 
   /** Throws away what came and expects a new document (RFC 6120 §5.4.3.3). */
   discard(): void {
-    this.#held.clear()
+    this.#desk?.held.clear()
+    this.#rise()
     this.restart()
     this.#restarted = false
   }
 
   /** Other limits from now on, for an element that has begun too. */
   setLimits(limits: XmlLimits): void {
-    this.#assembly.scanner.tag.limits = limits
+    this.#limits = limits
+    if (this.#desk !== undefined) this.#desk.assembly.scanner.tag.limits = limits
   }
 
   /** Bytes kept in memory. */
   get heldBytes(): number {
-    return this.#held.size
+    return this.#desk?.held.size ?? 0
   }
 
   /** An element of the stream has begun and is not complete. */
@@ -99,46 +112,56 @@ export class StreamParser {
     return this.#state === 'inside'
   }
 
-  #run(): void {
+  #sit(): Desk {
+    const desk = this.#desks.take(this.#limits)
+    desk.assembly.enterStream(this.#ns, this.#declared)
+    this.#desk = desk
+    return desk
+  }
+
+  /** Leaves the desk when nothing lies on it. */
+  #rise(): void {
+    const desk = this.#desk
+    if (desk === undefined || this.#busy || desk.held.size > 0) return
+    this.#desk = undefined
+    this.#desks.leave(desk)
+  }
+
+  #run(desk: Desk): void {
     if (this.#busy) return
     this.#busy = true
     try {
-      while (!this.#paused && this.#held.size > 0 && this.#step()) { /* once more */ }
+      while (!this.#paused && desk.held.size > 0 && this.#step(desk)) { /* once more */ }
     } catch (error) {
-      this.#fail(error)
+      this.#fail(error, desk)
     } finally {
       this.#busy = false
-      this.#held.keep()
+      desk.held.keep()
+      this.#rise()
     }
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, { held }: Desk): void {
     this.#state = 'dead'
-    this.#held.clear()
+    held.clear()
     if (!(error instanceof XmlFault)) throw error
     this.#sink.fault(error)
   }
 
   /** Gets on by one piece; false when there is nothing to get on with. */
-  #step(): boolean {
+  #step(desk: Desk): boolean {
     switch (this.#state) {
-      case 'start': return this.#start()
-      case 'prolog': return this.#prolog()
-      case 'open': return this.#between()
-      case 'inside': return this.#inside()
-      case 'ended': case 'dead': return this.#ignore()
+      case 'start': return this.#start(desk)
+      case 'prolog': return this.#prolog(desk)
+      case 'open': return this.#between(desk)
+      case 'inside': return this.#inside(desk)
+      case 'ended': case 'dead': return ignore(desk)
     }
   }
 
-  #ignore(): boolean {
-    this.#held.clear()
-    return false
-  }
-
   /** The first bytes of a document: encoding and declaration. */
-  #start(): boolean {
-    const held = this.#held
-    if (this.#restarted) this.#skipBlank()
+  #start({ held }: Desk): boolean {
+    if (this.#restarted) pastBlank(held)
     if (held.size === 0) return false
     if (held.size < 2) return !mayNeedMore(held.data[held.from] as number) && this.#become('prolog')
     checkEncoding(held.data, held.from)
@@ -155,9 +178,10 @@ export class StreamParser {
   }
 
   /** White space, then the stream's start tag. */
-  #prolog(): boolean {
-    this.#skipBlank()
-    const { data, from, end, size } = this.#held
+  #prolog(desk: Desk): boolean {
+    const { held, assembly } = desk
+    pastBlank(held)
+    const { data, from, end, size } = held
     if (size === 0) return false
     if (data[from] !== LT) refuseText(data, from, 'not-well-formed')   // BOM: X26; HTTP: S11
     if (size < 2) return false
@@ -166,55 +190,55 @@ export class StreamParser {
       refuseMarkup(data, from, end, 'not-well-formed')
       return false
     }
-    const { scanner } = this.#assembly
-    if (this.#scanned === 0) this.#assembly.beginHeader()
+    if (this.#scanned === 0) assembly.beginHeader()
     this.#scanned = 1
-    const next = scanner.startOnly(data, from, this.#boundedEnd())
-    if (next === from) return this.#checkSize()
-    return this.#opened(next)
+    const next = assembly.scanner.startOnly(data, from, boundedEnd(desk))
+    if (next === from) return checkSize(desk)
+    return this.#opened(desk, next)
   }
 
-  #opened(next: number): boolean {
-    const held = this.#held
-    const header = this.#assembly.header()
-    const { scanner } = this.#assembly
+  #opened({ held, assembly }: Desk, next: number): boolean {
+    const header = assembly.header()
+    const { scanner } = assembly
     const empty = scanner.tag.empty
-    this.#rootName = scanner.rootName(held.data, held.from)
+    const name = scanner.rootName(held.data, held.from)
+    this.#rootName = name.equals(USUAL_NAME) ? USUAL_NAME : Buffer.from(name)
     held.from = next
     this.#scanned = 0
-    this.#assembly.enterStream(this.#assembly.scanner.innerNs)
+    this.#ns = scanner.innerNs
+    this.#declared = scanner.prefixes.last
+    assembly.enterStream(this.#ns, this.#declared)
     this.#state = empty ? 'ended' : 'open'
     this.#released = false
     this.#pauseUnless(this.#sink.header(header))
-    if (empty) this.#sink.end()
+    if (empty) this.#sink.closed()
     return true
   }
 
   /** Between elements: white space (RFC 6120 §4.6.1), an element, or the end of the stream. */
-  #between(): boolean {
-    if (this.#skipBlank()) this.#sink.blank?.()
-    const { data, from, end, size } = this.#held
+  #between({ held, assembly }: Desk): boolean {
+    if (pastBlank(held)) this.#sink.blank?.()
+    const { data, from, end, size } = held
     if (size === 0) return false
     if (data[from] !== LT) refuseText(data, from, 'bad-format')   // RFC 6120 §4.9.3.1, S24
     if (size < 2) return false
-    if (data[from + 1] === SLASH) return this.#endTag()
+    if (data[from + 1] === SLASH) return this.#endTag(held)
     if (isSpecial(data[from + 1] as number)) {
       refuseMarkup(data, from, end, 'bad-format')
       return false
     }
-    this.#assembly.scanner.begin()
+    assembly.scanner.begin()
     this.#scanned = 0
     return this.#become('inside')
   }
 
-  #inside(): boolean {
-    const held = this.#held
-    const { scanner } = this.#assembly
-    const end = this.#boundedEnd()
-    const at = scanner.run(held.data, held.from, held.from + this.#scanned, end)
+  #inside(desk: Desk): boolean {
+    const { held, assembly } = desk
+    const { scanner } = assembly
+    const at = scanner.run(held.data, held.from, held.from + this.#scanned, boundedEnd(desk))
     this.#scanned = at - held.from
-    if (scanner.depth > 0 || this.#scanned === 0) return this.#checkSize()
-    const element = this.#assembly.element(held.data, held.from, at)
+    if (scanner.depth > 0 || this.#scanned === 0) return checkSize(desk)
+    const element = assembly.element(held.data, held.from, at)
     held.from = at
     this.#state = 'open'
     this.#released = false
@@ -222,26 +246,14 @@ export class StreamParser {
     return true
   }
 
-  /** Where the element that is open must have ended. */
-  #boundedEnd(): number {
-    return Math.min(this.#held.end, this.#held.from + this.#assembly.scanner.limits.stanzaBytes)
-  }
-
-  /** RFC 6120 §13.12. Nothing more can be done now: false. */
-  #checkSize(): false {
-    const { stanzaBytes } = this.#assembly.scanner.limits
-    if (this.#held.size > stanzaBytes) throw tooBig(stanzaBytes)
-    return false
-  }
-
   /** A sink's answer. It may have called `release` before it answered. */
   #pauseUnless(more: boolean): void {
     this.#paused = !more && !this.#released
   }
 
-  #endTag(): boolean {
-    const { data, from, end } = this.#held
-    const name = this.#rootName as Buffer
+  #endTag(held: Desk['held']): boolean {
+    const { data, from, end } = held
+    const name = this.#rootName
     for (let k = 0; k < name.length; k++) {
       if (from + 2 + k >= end) return false
       if (data[from + 2 + k] !== name[k]) throw malformed('an end tag of another name')
@@ -251,18 +263,34 @@ export class StreamParser {
     if (at >= end) return false
     if (data[at] !== GT) throw malformed('an end tag of another name')
     this.#state = 'ended'
-    this.#held.from = at + 1
-    this.#sink.end()
+    held.from = at + 1
+    this.#sink.closed()
     return true
   }
+}
 
-  /** White space is passed over in constant memory. True if there was some. */
-  #skipBlank(): boolean {
-    const held = this.#held
-    const { from } = held
-    held.from = skipBlank(held.data, from, held.end)
-    return held.from > from
-  }
+/** Where the element that is open must have ended. */
+function boundedEnd({ held, assembly }: Desk): number {
+  return Math.min(held.end, held.from + assembly.scanner.limits.stanzaBytes)
+}
+
+/** RFC 6120 §13.12. Nothing more can be done now: false. */
+function checkSize({ held, assembly }: Desk): false {
+  const { stanzaBytes } = assembly.scanner.limits
+  if (held.size > stanzaBytes) throw tooBig(stanzaBytes)
+  return false
+}
+
+/** White space is passed over in constant memory. True if there was some. */
+function pastBlank(held: Desk['held']): boolean {
+  const { from } = held
+  held.from = skipBlank(held.data, from, held.end)
+  return held.from > from
+}
+
+function ignore({ held }: Desk): false {
+  held.clear()
+  return false
 }
 
 /** One byte alone that leaves open how a document begins. */

@@ -18,7 +18,8 @@ const COMMON = [
   'urn:xmpp:message-correct:0', 'urn:xmpp:eme:0', 'urn:xmpp:reactions:0', 'urn:xmpp:reply:0', 'urn:xmpp:fallback:0',
   'urn:xmpp:carbons:2', 'urn:xmpp:sm:3', 'urn:xmpp:mam:2', 'eu.siacs.conversations.axolotl', 'vcard-temp',
   'vcard-temp:x:update', 'urn:ietf:params:xml:ns:xmpp-bind', 'urn:ietf:params:xml:ns:xmpp-session',
-  'urn:ietf:params:xml:ns:xmpp-stanzas', 'urn:ietf:params:xml:ns:xmpp-sasl', 'urn:ietf:params:xml:ns:xmpp-tls'
+  'urn:ietf:params:xml:ns:xmpp-stanzas', 'urn:ietf:params:xml:ns:xmpp-sasl', 'urn:ietf:params:xml:ns:xmpp-tls',
+  'stream', 'http://etherx.jabber.org/streams'
 ] as const
 
 interface Word {

@@ -42,7 +42,9 @@ export class Jid {
 
   /** A full address of the same account; throws `JidError`. */
   withResource(resource: string): Jid {
-    return new Jid(this.local, this.domain, prepareResource(resource))
+    const full = new Jid(this.local, this.domain, prepareResource(resource))
+    full.#bare = this.bare
+    return full
   }
 
   equals(other: Jid | undefined): boolean {

@@ -26,11 +26,17 @@ interface Content {
   readonly children: readonly ChildName[]
   inside: Buffer
   trees: readonly Element[] | undefined
+  readonly count: TreeCount | undefined
+}
+
+/** Told of each tree that is built of bytes. */
+export interface TreeCount {
+  tree: number
 }
 
 /** A buffer may be this many times larger than what is kept of it. */
 const WASTE_MAX = 2
-const NOTHING: Content = { children: [], inside: Buffer.alloc(0), trees: [] }
+const NOTHING: Content = { children: [], inside: Buffer.alloc(0), trees: [], count: undefined }
 export const NS_CLIENT = 'jabber:client'
 
 export class Stanza implements StanzaHead {
@@ -53,8 +59,8 @@ export class Stanza implements StanzaHead {
   }
 
   /** From parsed bytes: `inside` is safe UTF-8 whose default namespace is `jabber:client`. */
-  static ofBytes(head: StanzaHead, children: readonly ChildName[], inside: Buffer): Stanza {
-    return new Stanza(head, { children, inside, trees: undefined })
+  static ofBytes(head: StanzaHead, children: readonly ChildName[], inside: Buffer, count?: TreeCount): Stanza {
+    return new Stanza(head, { children, inside, trees: undefined, count })
   }
 
   /** One that we make ourselves. */
@@ -85,8 +91,12 @@ export class Stanza implements StanzaHead {
 
   /** All children as trees, in the order of `children`. Not to be changed. */
   elements(): readonly Element[] {
-    this.#content.trees ??= treesOf(this.#content.inside, NS_CLIENT)
-    return this.#content.trees
+    const content = this.#content
+    if (content.trees === undefined) {
+      content.trees = treesOf(content.inside, NS_CLIENT)
+      if (content.count !== undefined && content.trees.length > 0) content.count.tree++
+    }
+    return content.trees
   }
 
   /** A copy with other fields in the head; the content is shared. */
@@ -147,6 +157,6 @@ export class Stanza implements StanzaHead {
 
 function contentOf(children: readonly Element[]): Content {
   if (children.length === 0) return NOTHING
-  return { children: namesOf(children), inside: bytesOf(children), trees: children }
+  return { children: namesOf(children), inside: bytesOf(children), trees: children, count: undefined }
 }
 

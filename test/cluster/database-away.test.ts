@@ -85,6 +85,35 @@ describe.each(CASES)('two nodes on %s with %s', (kind, strategy) => {
   }, 90_000)
 })
 
+describe('a node on SQLite that stops while another process holds the file', () => {
+  test('§1 says that it has left as soon as it can', async () => {
+    const cluster = await Cluster.of({ nodes: 1, database: await freshDatabase('sqlite'), accounts: [] })
+    const holder = openDatabase(cluster.database.settings, silentLog)
+    const sql = new SqlDoor(cluster.database)
+    let letGo = (): void => {}
+    try {
+      const node = cluster.node(0)
+      let begun = false
+      const held = holder.transaction(async (held) => {
+        await held.raw(`update cluster_seq set v = v`)
+        begun = true
+        await new Promise<void>((done) => { letGo = done })
+      })
+      await until('the file is held', () => begun)
+      node.signal('SIGTERM')
+      await until('a try has failed', () => node.events('cluster.left.unwritten').length > 0)
+      letGo()
+      await held
+      expect(await node.exited()).toBe(0)
+      expect((await sql.node(node.name))['state']).toBe('left')
+    } finally {
+      letGo()
+      await Promise.all([holder.close(), sql.close()])
+      await cluster.end()
+    }
+  }, 60_000)
+})
+
 describe('two nodes on SQLite whose file is held by a process that stands still', () => {
   test('§8 the nodes call the database away: chat goes on, nobody is fenced, and all is well when it lets go', async () => {
     const cluster = await Cluster.of({ nodes: 2, database: await freshDatabase('sqlite'), accounts: ['romeo', 'juliet', 'nurse'] })

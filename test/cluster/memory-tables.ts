@@ -15,7 +15,7 @@ export class MemoryTables implements ClusterTables {
   /** Only of these nodes' renewals, so that one node can be cut from the database. */
   readonly awayFor = new Set<string>()
 
-  async claim(claim: NodeClaim, replacing?: NodeRow): Promise<ClaimResult> {
+  async claim(claim: NodeClaim, replacing?: NodeRow, above = 0): Promise<ClaimResult> {
     this.#reach(claim.hostname)
     const held = this.byName.get(claim.hostname)
     if (held !== undefined && LIVE.includes(held.state)) {
@@ -24,7 +24,7 @@ export class MemoryTables implements ClusterTables {
       if (!same) return { outcome: 'held', by: held }
       this.fencedLives.add(lifeOf(held))
     }
-    const incarnation = ++this.#incarnation
+    const incarnation = this.#incarnation = Math.max(this.#incarnation, above) + 1
     const row: NodeRow = {
       ...claim, incarnation, state: 'joining', beat: 0, viewNo: 0, backup: undefined, backupIncarnation: undefined, links: 0, services: {}
     }
@@ -72,6 +72,12 @@ export class MemoryTables implements ClusterTables {
 
   async notify(kind: string, subject: string): Promise<void> {
     this.#notices.push({ id: this.#notices.length + 1, kind, subject })
+  }
+
+  /** A power cut, and the last claim was not on the disk yet. */
+  forgetLast(hostname: string): void {
+    this.byName.delete(hostname)
+    this.#incarnation--
   }
 
   /** What an operator does with SQL. */

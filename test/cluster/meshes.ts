@@ -28,7 +28,7 @@ export function keptLog(lines: Line[]): Log {
 const quiet = { add() {}, get: () => 0 }
 export const noMetrics: ClusterMetrics = {
   nodeChanges: quiet, linksRefused: quiet, framesIn: quiet, framesOut: quiet, linkBytesIn: quiet, linkBytesOut: quiet,
-  linksReady: { from() {} }, nodes: { from() {} }
+  contents: { copied: 0, rewritten: 0, tree: 0 }, linksReady: { from() {} }, nodes: { from() {} }
 }
 
 export interface Arrived {

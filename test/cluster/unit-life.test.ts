@@ -35,6 +35,7 @@ class Wire {
   #server: Server
   #sockets = new Set<Socket>()
   #cut = false
+  #stalled = false
   target = 0
 
   private constructor() {
@@ -55,6 +56,7 @@ class Wire {
 
   /** Nothing passes and nothing says so. */
   stall(): void {
+    this.#stalled = true
     for (const socket of this.#sockets) socket.unpipe().pause()
   }
 
@@ -64,7 +66,7 @@ class Wire {
   }
 
   mend(): void {
-    this.#cut = false
+    this.#cut = this.#stalled = false
   }
 
   end(): void {
@@ -82,7 +84,7 @@ class Wire {
         this.#sockets.delete(here)
         there.destroy()
       })
-      here.pipe(there)
+      if (!this.#stalled) here.pipe(there)
     }
   }
 }
@@ -174,6 +176,34 @@ describe('joining and leaving', () => {
     expect(changes(a)).toEqual([`up b.example ${incarnation}`, `left b.example ${incarnation}`])
     expect(events(a, 'cluster.left')).toHaveLength(1)
     expect(events(a, 'cluster.lost')).toHaveLength(0)
+  })
+
+  test('§1 a stopping node says that it has left when the database is there again; it waits half a minute for it', async () => {
+    const [a, b, c] = [make('a.example'), make('b.example'), make('c.example')]
+    await start(a, b, c)
+    tables.awayFor.add('b.example').add('c.example')
+    const stopped = Promise.all([b.mesh.stop(), c.mesh.stop()])
+    await comes(() => events(b, 'cluster.left.unwritten').length > 1, 'the first tries')
+    tables.awayFor.delete('b.example')
+    await passing(stopped)
+    expect(tables.byName.get('b.example')?.state).toBe('left')
+    expect(tables.byName.get('c.example')?.state).not.toBe('left')
+    expect([b.arrived.fenced, c.arrived.fenced]).toEqual([0, 0])
+  })
+
+  test('§1 a stopping node whose last word was written, though the answer was lost, has left', async () => {
+    const b = make('b.example')
+    await start(b)
+    const setState = tables.setState.bind(tables)
+    tables.setState = async (...change) => {
+      await setState(...change)
+      tables.setState = setState
+      throw new Error('the answer was lost')
+    }
+    await passing(b.mesh.stop())
+    expect(tables.byName.get('b.example')?.state).toBe('left')
+    expect(b.arrived.fenced).toBe(0)
+    expect(events(b, 'cluster.fenced')).toEqual([])
   })
 
   test('§1 client ports wait for a link to every live node, at most a minute, and the log says for whom', async () => {
@@ -307,6 +337,17 @@ describe('losing', () => {
     await comes(() => tables.byName.get('b.example')?.state === 'up', 'the state')
     expect(tables.byName.get('b.example')?.services).toEqual({ c2s: '127.0.0.1:1' })
     expect(b.arrived.fenced).toBe(0)
+  })
+
+  test('§2 a database that came back without a life\'s claim: it ends, and the next life has a number that nobody has heard of', async () => {
+    const [a, b] = [make('a.example'), make('b.example')]
+    await start(a, b)
+    const { incarnation } = b.mesh.self
+    tables.forgetLast('b.example')
+    await comes(() => b.arrived.fenced === 1 && names(b).length === 2 && linked(b, 'a.example'), 'the new life')
+    const next = Math.max(incarnation, a.mesh.self.incarnation) + 1
+    expect(b.mesh.self.incarnation).toBe(next)
+    expect(changes(a)).toEqual([`up b.example ${incarnation}`, `lost b.example ${incarnation}`, `up b.example ${next}`])
   })
 
   test('§2 a death certificate fences that life at once, and a later one not at all', async () => {

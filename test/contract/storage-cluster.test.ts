@@ -45,6 +45,18 @@ describe.each(KINDS)('cluster tables on %s', (kind) => {
     expect(await cluster.isFenced('fresh', result.life.incarnation)).toBe(false)
   })
 
+  test('a number is higher than those that the node has heard of, though the counter has forgotten them', async () => {
+    const { incarnation } = await claimed(cluster, 'counted', 'a')
+    const claim = async (nonce: string, above: number): Promise<number | undefined> => {
+      const result = await cluster.claim(claimOf(`counted-${nonce}`, nonce), undefined, above)
+      return result.outcome === 'claimed' && result.row.incarnation === result.life.incarnation ? result.life.incarnation : undefined
+    }
+    expect(await claim('b', incarnation - 1)).toBe(incarnation + 1)
+    expect(await claim('c', incarnation + 10)).toBe(incarnation + 11)
+    expect(await claim('d', incarnation + 11)).toBe(incarnation + 12)
+    expect((await claimed(cluster, 'counted-on', 'e')).incarnation).toBe(incarnation + 13)
+  })
+
   test('a name that somebody holds is not taken, and its holder is told', async () => {
     const life = await claimed(cluster, 'held', 'a')
     expect(await cluster.claim(claimOf('held', 'b'))).toMatchObject({ outcome: 'held', by: { incarnation: life.incarnation } })

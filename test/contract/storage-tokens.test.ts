@@ -50,8 +50,9 @@ function contract(place: () => Place): void {
     await begin()
     const [a, b] = [token('a'), token('b', { expiresAt: NOW + 22 * DAY })]
     for (const row of [a, b]) await rows.issue(owner, AGENT, row, 10)
-    expect(await states()).toEqual({ a: 'dropped', b: 'new' })
+    expect(await states()).toEqual({ a: 'current', b: 'new' })
     await rows.use(owner, AGENT, b, undefined)
+    expect(await states()).toEqual({ a: 'dropped', b: 'current' })
     const c = token('c', { expiresAt: NOW + 23 * DAY })
     await rows.issue(owner, AGENT, c, 10)
     expect(await rows.use(owner, AGENT, b, undefined)).toBe(true)
@@ -59,6 +60,21 @@ function contract(place: () => Place): void {
     expect(await rows.use(owner, AGENT, c, undefined)).toBe(true)
     expect(await states()).toEqual({ b: 'dropped', c: 'current' })
     expect(await rows.use(owner, AGENT, b, undefined)).toBe(false)
+  })
+
+  test('a client without another one that is good keeps the unused one until the next is used: its answer may be lost (§3.5)', async () => {
+    await begin()
+    const row = (nonce: string, days: number): TokenRow => token(nonce, { issuedAt: NOW + days * DAY, expiresAt: NOW + (days + 21) * DAY })
+    const [a, b, c] = [row('a', 0), row('b', 1), row('c', 2)]
+    for (const one of [a, b, c]) await rows.issue(owner, AGENT, one, 10)
+    expect(await states()).toEqual({ a: 'current', b: 'dropped', c: 'new' })
+    expect(await rows.use(owner, AGENT, a, undefined)).toBe(true)
+    expect(await states()).toEqual({ a: 'current', b: 'dropped', c: 'new' })
+    await rows.issue(owner, AGENT, row('d', 24), 10)                    // the others have expired
+    await rows.issue(owner, AGENT, row('e', 24.5), 10)
+    expect(await states()).toMatchObject({ d: 'current', e: 'new' })
+    expect(await rows.use(owner, AGENT, row('e', 24.5), undefined)).toBe(true)
+    expect(await states()).toMatchObject({ a: 'dropped', d: 'dropped', e: 'current' })
   })
 
   test('using one a second time without counting is fine, as far as nothing else is asked', async () => {

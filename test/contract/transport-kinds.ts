@@ -1,5 +1,6 @@
 /** The transports that pass the contract suite, each with a client of its own kind behind one face. */
 import type { SecureContext } from 'node:tls'
+import { Entrance } from '../../src/transport/entrance.js'
 import { AddressLimits } from '../../src/transport/limits.js'
 import { Listener } from '../../src/transport/listener.js'
 import type { Door } from '../../src/transport/listener.js'
@@ -56,7 +57,10 @@ export function limitsFor(room: TestRoom): AddressLimits {
 
 export function doorRoom(room: TestRoom) {
   const { strain, wheel, log } = room
-  return { strain, wheel, log, refused: { add() {} }, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]) }
+  return {
+    strain, wheel, log, refused: { add() {} }, limits: limitsFor(room), handshakeMs: 10_000, trusted: Networks.of([]),
+    entrance: new Entrance()
+  }
 }
 
 export const plainDoor: Door = {

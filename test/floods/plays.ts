@@ -53,10 +53,9 @@ export function floods(size: number): void {
       await settled(() => all.every(({ opened, closed }) => opened || closed))
       const perSocket = (siege.memory - before.memory) / count
       await siege.stage.others()
-      await settled(() => all.filter(({ closed }) => !closed).length < count / 20, 30_000)
       // A full backlog drops the last step of a handshake: such a client learns only by writing that nobody has accepted it.
       for (const { socket } of all) if (socket.writable) socket.write(' ')
-      await settled(() => all.every(({ closed }) => closed), 30_000)
+      await settled(() => all.every(({ closed }) => closed), 60_000)
       expect(perSocket).toBeLessThan(100 * KIB)
       await siege.calm(before)
     }, 120_000)

@@ -40,7 +40,7 @@ export class Heard implements ParserSink {
     return true
   }
 
-  end(): void {
+  closed(): void {
     this.ended = true
   }
 
@@ -203,6 +203,36 @@ function copyable(element: RawElement): void {
   same(namesText(again), namesText(element), 'names of children')
 }
 
+/** Sends it the other way: content that says nothing and is not boring. */
+const DETOUR = Buffer.from('<![CDATA[]]>')
+
+/**
+ * Whether the content of a stanza is copied or rewritten, a receiver reads the same. Of a document that is good; returns how
+ * many of its elements would be copied.
+ */
+export function bothWays(document: Buffer): number {
+  let boring = 0
+  for (const copied of heard(document, () => document.length).elements) {
+    if (!copied.boring || copied.reserved === true || copied.ns !== 'jabber:client') continue
+    boring++
+    const rewritten = heardOf(copied.name, Buffer.concat([copied.inside, DETOUR]))
+    same(rewritten.boring, false, 'ways')
+    same(insideAsRead(rewritten.inside, rewritten.ns), insideAsRead(copied.inside, copied.ns), 'what is read of copied and rewritten bytes')
+    same(namesText(rewritten), namesText(copied), 'names of children')
+  }
+  return boring
+}
+
+/** An element of these bytes inside, as a stream yields it. */
+function heardOf(name: string, inside: Buffer): RawElement {
+  const record = new Heard()
+  record.parser.feed(SHORT.header)
+  record.parser.feed(Buffer.concat([Buffer.from(`<${name}>`), inside, Buffer.from(`</${name}>`)]))
+  const [element] = record.elements
+  if (element === undefined) throw new Error(`refused: ${record.fault_?.message ?? 'not complete'}`)
+  return element
+}
+
 const [SHORT, LONG] = FRAMES
 
 export const PARSER: Target = {
@@ -224,6 +254,7 @@ export const VALID: Target = {
   },
   check(document, random) {
     if (!checkDocument(document, random)) throw new Error(`a good document is refused: ${whyRefused(document)}`)
+    bothWays(document)
     return true
   }
 }

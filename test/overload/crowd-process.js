@@ -39,6 +39,7 @@ class Client {
     this.reading = 'open'
     this.smId = undefined
     this.handled = 0
+    this.counts = false
     this.closed = true
     this.why = ''
     this.canWrite = true
@@ -70,6 +71,7 @@ class Client {
 
   async login({ available = true, resume = false } = {}) {
     this.text = ''
+    this.counts = false
     this.why = ''
     this.reading = 'open'
     this.socket = connect({ host: '127.0.0.1', port: this.port, localAddress: this.host, noDelay: true })
@@ -97,11 +99,9 @@ class Client {
   }
 
   async enable() {
-    this.handled = 0
     this.write(`<enable xmlns='${NS_SM}' resume='true'/>`)
     const enabled = await this.next((e) => e.name === 'enabled' || e.name === 'failed')
     this.smId = enabled.name === 'enabled' ? attr(enabled.attrs, 'id') : undefined
-    this.counts = enabled.name === 'enabled'
   }
 
   async scram() {
@@ -143,6 +143,9 @@ class Client {
   }
 
   element(e) {
+    // XEP-0198 §4: what comes between binding and this is not counted.
+    if (e.name === 'enabled') this.handled = 0
+    if (e.name === 'enabled' || e.name === 'resumed') this.counts = true
     if (this.counts && (e.name === 'message' || e.name === 'presence' || e.name === 'iq')) this.handled++
     if (e.name === 'r') this.write(`<a xmlns='${NS_SM}' h='${this.handled}'/>`)
     if (e.name === 'message') heard(this, e)

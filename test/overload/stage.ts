@@ -70,6 +70,13 @@ export class Stage {
     return this.cluster.node(n)
   }
 
+  /** Why node `n` says that streams ended. */
+  closings(n: number): Record<string, number> {
+    const reasons: Record<string, number> = {}
+    for (const { reason } of this.node(n).events('stream.closed')) reasons[String(reason)] = (reasons[String(reason)] ?? 0) + 1
+    return reasons
+  }
+
   /** Logs the seats in at node `n`; every one of them must get in. */
   async seat(n: number, logins: readonly Seat[], more: { readonly sm?: boolean, readonly available?: boolean } = {}): Promise<string[]> {
     const { failures } = await this.crowd.login({ port: this.node(n).ports.c2s, logins, ...more })

@@ -4,7 +4,7 @@ import { StorageError } from '../../src/storage/store.js'
 import type { TlsFacts } from '../../src/transport/transport.js'
 import { parseJid } from '../../src/xmpp/jid.js'
 import { AGENT, authenticate, base64, bind2, failure, FAST, hashedToken, plain, unbase64, userAgent } from '../support/sasl2.js'
-import { DAY_MS, header, Rig } from './rig.js'
+import { DAY_MS, header, Rig, type RigOptions } from './rig.js'
 import type { WireOptions } from './wire.js'
 
 const NONE = 'HT-SHA-256-NONE'
@@ -21,7 +21,11 @@ const tls: TlsFacts = {
 }
 
 class Stage {
-  readonly rig = new Rig()
+  readonly rig: Rig
+
+  constructor(options: RigOptions = {}) {
+    this.rig = new Rig(options)
+  }
 
   static async open(): Promise<Stage> {
     const stage = new Stage()
@@ -144,6 +148,15 @@ describe('a token', () => {
     const answer = await (await Stage.open()).password(inside)
     expect(answer).toContain('<success')
     expect(answer).not.toContain('<token')
+  })
+
+  test('a guest gets none, and it is no fault of the store (XEP-0175 §2)', async () => {
+    const stage = new Stage({ guests: true })
+    stage.rig.accounts.tokens.weather = () => Promise.reject(new StorageError('no such account', 'refused'))
+    const answer = await stage.says(authenticate('ANONYMOUS', undefined, userAgent() + request()))
+    expect(answer).toContain('<success')
+    expect(answer).not.toContain('<token')
+    expect(stage.rig.lines.map(({ event }) => event)).not.toContain('token.store-failed')
   })
 
   test('L41: a wrong password gets none', async () => {
@@ -305,6 +318,29 @@ describe('rotation (§3.5)', () => {
     expect(await stage.show(next)).toContain('<success')
     expect(await stage.show(old)).toBe(failure('credentials-expired'))
     expect(await stage.show(next)).toContain('<success')
+  })
+
+  test('two asked for in a row: the first is good until the second is used, whichever answer was lost', async () => {
+    const stage = await Stage.open()
+    const first = await stage.token()
+    stage.rig.clock.wallAheadMs += 1_000
+    const second = await stage.token()
+    expect(await stage.show(first)).toContain('<success')
+    expect(await stage.show(second)).toContain('<success')
+    expect(await stage.show(first)).toBe(failure('credentials-expired'))
+  })
+
+  test('a third does not bring the first back: two at most are good', async () => {
+    const stage = await Stage.open()
+    const first = await stage.token()
+    const tokens = [first]
+    for (let n = 0; n < 3; n++) {
+      stage.rig.clock.wallAheadMs += 1_000
+      tokens.push(await stage.token())
+    }
+    const good = []
+    for (const token of tokens) good.push((await stage.show(token)).includes('<success'))
+    expect(good).toEqual([true, false, false, true])
   })
 
   test('the new one has the mechanism of the old one', async () => {

@@ -165,6 +165,8 @@ export interface RigOptions {
   /** Domains where people may register, with the most accounts they may have. */
   readonly open?: Readonly<Record<string, number>>
   readonly registration?: Partial<AddressLimitSettings>
+  /** All domains have guests. */
+  readonly guests?: boolean
 }
 
 export class Rig {
@@ -181,13 +183,15 @@ export class Rig {
   readonly #settings: StreamSettings
   readonly door: Accept
 
-  constructor({ settings, session, extras, open = {}, registration, stableLog = offLog, smStart, slow, strain }: RigOptions = {}) {
+  constructor(
+    { settings, session, extras, open = {}, registration, stableLog = offLog, smStart, slow, strain, guests = false }: RigOptions = {}
+  ) {
     this.wheel.start()
     this.#settings = { ...SETTINGS, ...settings }
     const { clock, wheel, handler, sessions, accounts } = this
     const log = memoryLog(this.lines)
     const secret = Buffer.alloc(32, 7)
-    this.credentials = new Credentials({ accounts, clock, log, secret, iterations: ITERATIONS })
+    this.credentials = new Credentials({ accounts, clock, log, secret, iterations: ITERATIONS, admitsGuests: () => guests })
     this.tokens = this.tokensWith([secret])
     this.registration = new Registration({
       accounts, credentials: this.credentials, log,
@@ -203,7 +207,8 @@ export class Rig {
       stableLog, strain,
       ...(smStart !== undefined && { smStart }),
       metrics: {
-        resumes: this.resumes, stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts
+        contents: { copied: 0, rewritten: 0, tree: 0 }, resumes: this.resumes,
+        stanzasIn: nobodyCounts, stanzasOut: nobodyCounts, streamsOpened: nobodyCounts, streamsClosed: nobodyCounts
       },
       slow: slow ?? { slowBytes: 1024, slowMs: 10_000 },
       streamSettings: this.#settings,

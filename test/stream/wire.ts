@@ -61,7 +61,7 @@ export class Wire implements Transport {
       header: (header) => this.#hears(() => this.#sink?.header(header)),
       element: (element) => this.#hears(() => this.#sink?.element(element)),
       blank: () => this.#sink?.blank?.(),
-      end: () => void this.#hears(() => this.#sink?.closed()),
+      closed: () => void this.#hears(() => this.#sink?.closed()),
       fault: (fault) => void this.#hears(() => this.#sink?.fault(fault))
     })
   }

@@ -20,7 +20,9 @@ export class MemoryTokenRows implements TokenRows {
   async issue(...[account, agent, row, max]: Parameters<TokenRows['issue']>): Promise<void> {
     await this.weather()
     this.#kept = this.#kept.filter((one) => !(this.#of(account, agent).includes(one) && one.row.state === 'dropped'))
-    for (const one of this.#of(account, agent)) if (one.row.state === 'new') drop(one)
+    const others = this.#of(account, agent)
+    const has = others.some((one) => one.row.state === 'current' && one.row.expiresAt > row.issuedAt)
+    for (const one of others) if (one.row.state === 'new') one.row = { ...one.row, state: has ? 'dropped' : 'current' }
     const mine = this.#kept.filter((one) => one.account === account.id).sort((a, b) => b.row.expiresAt - a.row.expiresAt)
     this.#kept = this.#kept.filter((one) => !mine.slice(max - 1).includes(one))
     this.#kept.push({ account: account.id, agent, row })

@@ -1,5 +1,6 @@
 /** BOSH sessions, request by request (XEP-0124, XEP-0206). Row ids are those of the bad-input corpus. */
 import { describe, expect, test } from '@jest/globals'
+import { reasonOfBreak } from '../../src/stream/closing.js'
 import { BoshSessions } from '../../src/transport/bosh.js'
 import type { BoshAnswer, BoshPost } from '../../src/transport/bosh.js'
 import type { Transport } from '../../src/transport/transport.js'
@@ -311,6 +312,19 @@ describe('requests and answers (XEP-0124 §8, §14)', () => {
     const soon = b.post(`rid='103' sid='${sid}'`)
     await turns()
     expect(b.text(soon)).toContain(terminate('policy-violation'))
+  })
+
+  test.each<[string, string, (b: Bench, sid: string) => void]>([
+    ['a request outside the window (§14.2)', 'item-not-found: request 150', (b, sid) => b.post(`rid='150' sid='${sid}'`)],
+    ['a pause that is too long (§10)', 'policy-violation: a pause', (b, sid) => b.post(`rid='101' sid='${sid}' pause='99999'`)],
+    ['requests too soon (§11)', 'policy-violation: too many', (b, sid) => [101, 102].map((rid) => b.post(`rid='${rid}' sid='${sid}'`))]
+  ])('%s ends the stream as an error of the protocol, and says which', async (_name, why, breakRules) => {
+    const b = bench()
+    breakRules(b, await b.open())
+    await turns()
+    const end = b.sinks[0]?.seen.at(-1)
+    expect(end).toMatchObject({ kind: 'gone', error: { reason: 'stream-error', message: expect.stringContaining(`BOSH ${why}`) } })
+    expect(reasonOfBreak(end?.kind === 'gone' ? end.error : undefined)).toBe('stream-error')
   })
 
   test('pause holds a request unanswered until the stream takes the rest of it', async () => {

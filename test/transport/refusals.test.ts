@@ -80,3 +80,15 @@ test('a body that is too large leaves one line with its address and path', async
     { level: 'info', event: 'http.refused', fields: { ip: '127.0.0.1', status: 413, path: '/http-bind' } }
   ])
 })
+
+test.each<readonly [string, string, number]>([
+  ['headers that are too many', `GET /healthz HTTP/1.1\r\nHost: x\r\n${[...Array(101).keys()].map((i) => `X-${i}: 1\r\n`).join('')}\r\n`, 431],
+  ['a header that is too long', `GET /healthz HTTP/1.1\r\nX: ${'x'.repeat(20_480)}\r\n\r\n`, 431],
+  ['what is no HTTP', '\x16\x03\x01\r\n\r\n', 400]
+])('%s: one line with the address, though no request came of it', async (_what, text, status) => {
+  const { room, port } = await bench()
+  const client = await ByteClient.connect(port)
+  client.write(text)
+  expect(await client.until('\r\n\r\n')).toContain(`HTTP/1.1 ${status} `)
+  expect(room.log.lines).toMatchObject([{ level: 'info', event: 'http.refused', fields: { ip: '127.0.0.1', status } }])
+})

@@ -8,6 +8,7 @@ import { Wheel } from '../../src/transport/wheel.js'
 import type { Cancel, Clock } from '../../src/telemetry/clock.js'
 import type { ConnectionRefusedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
+import { Desks } from '../../src/xml/desk.js'
 import type { RawElement, StreamHeader, XmlFault, XmlLimits } from '../../src/xml/raw.js'
 
 export class HandClock implements Clock {
@@ -86,7 +87,8 @@ export function testRoom(bounds: Partial<Bounds> = {}, exempt: readonly string[]
   wheel.start()
   const counted: ConnectionRefusedReason[] = []
   const refused = { add(reason: ConnectionRefusedReason) { counted.push(reason) } }
-  return { exempt, clock, wheel, turn: new TurnEnd(), bounds: { ...BOUNDS, ...bounds }, log: recordingLog(), refused, counted }
+  const shared = { wheel, turn: new TurnEnd(), desks: new Desks(), log: recordingLog() }
+  return { ...shared, exempt, clock, bounds: { ...BOUNDS, ...bounds }, refused, counted }
 }
 
 export type Seen =

@@ -2,7 +2,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { Random } from '../fuzz/random.js'
-import { checkDocument } from '../fuzz/xml-target.js'
+import { validBody } from '../fuzz/valid-xml.js'
+import { bothWays, checkDocument } from '../fuzz/xml-target.js'
 import { CLOSE, CORPUS, OPEN } from './second-opinion.js'
 import { bytes, eventsOf } from './stage.js'
 
@@ -25,6 +26,15 @@ describe('our parser and saxes', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 3 }), (name) => {
       compare(bytes(`${OPEN}<${name}/><a b${name}=''/>${CLOSE}`))
     }), { seed: SEED, numRuns: 1_000 })
+  })
+})
+
+describe('copying and rewriting', () => {
+  test('are one to a receiver: it reads the same in the bytes of both', () => {
+    const random = new Random(SEED)
+    let copied = 0
+    for (let k = 0; k < 1_000; k++) copied += bothWays(bytes(OPEN + validBody(random) + CLOSE))
+    expect(copied).toBeGreaterThan(200)
   })
 })
 

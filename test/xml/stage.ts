@@ -33,7 +33,7 @@ export class Recorder implements ParserSink {
     return true
   }
 
-  end(): void {
+  closed(): void {
     this.ended = true
     this.events.push(['end'])
   }

@@ -278,7 +278,7 @@ describe('a parser is held, released and begun anew', () => {
   class Patient {
     readonly seen = new Recorder()
     readonly header = this.seen.header.bind(this.seen)
-    readonly end = this.seen.end.bind(this.seen)
+    readonly closed = this.seen.closed.bind(this.seen)
     readonly fault = this.seen.fault.bind(this.seen)
     element(element: Parameters<Recorder['element']>[0]): boolean {
       return !this.seen.element(element)
@@ -309,7 +309,7 @@ describe('a parser is held, released and begun anew', () => {
         parser.release()
         return false
       },
-      end: () => { seen.end() },
+      closed: () => { seen.closed() },
       fault: (fault) => { seen.fault(fault) }
     })
     parser.feed(bytes(`${HDR}<message/><message/></stream:stream>`))
@@ -325,7 +325,7 @@ describe('a parser is held, released and begun anew', () => {
         if (element.name === 'response') parser.restart()
         return true
       },
-      end: () => { seen.end() },
+      closed: () => { seen.closed() },
       fault: (fault) => { seen.fault(fault) }
     })
     const first = HDR.replace(' to=', " xmlns:x='urn:x' to=")
@@ -343,7 +343,7 @@ describe('a parser is held, released and begun anew', () => {
         parser.discard()
         return true
       },
-      end: () => { seen.end() },
+      closed: () => { seen.closed() },
       fault: (fault) => { seen.fault(fault) }
     })
     parser.feed(bytes(`${HDR}<starttls/><auth/>`))

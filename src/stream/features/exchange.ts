@@ -31,7 +31,7 @@ export interface LoginStream {
   readonly kind: TransportKind
   readonly domain: string
   readonly flags: { readonly secure: boolean }
-  readonly peer: { readonly tls?: TlsFacts }
+  readonly peer: { readonly tls?: TlsFacts | undefined }
   /** Who the header said it is. */
   readonly claimed?: Jid | undefined
 }

@@ -90,8 +90,15 @@ export function claimant(features: readonly Feature[], element: RawElement, flag
   return features.find((feature) => feature.claims(element, flags))
 }
 
-export function raised(flags: Flags, sets: readonly Flag[]): Flags {
-  const next = { ...flags }
-  for (const flag of sets) next[flag] = true
-  return next
+const FLAGS = ['secure', 'sasl', 'sasl2', 'authenticated', 'bound', 'managed'] as const satisfies readonly Flag[]
+/** All that there can be, so that streams share them; by their bits in the order of `FLAGS`. */
+const STATES: readonly Flags[] = Array.from({ length: 1 << FLAGS.length }, (_, bits) => {
+  const [secure, sasl, sasl2, authenticated, bound, managed] = FLAGS.map((_flag, index) => (bits & (1 << index)) !== 0)
+  return { secure, sasl, sasl2, authenticated, bound, managed } as Flags
+})
+
+export function raised(flags: Partial<Flags>, sets: readonly Flag[]): Flags {
+  let bits = 0
+  FLAGS.forEach((flag, index) => { if (flags[flag] === true || sets.includes(flag)) bits |= 1 << index })
+  return STATES[bits] as Flags
 }
