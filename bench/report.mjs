@@ -24,8 +24,8 @@ export const machine = () => ({
   kernel: readFileSync('/proc/version', 'utf8').split(' ').slice(0, 3).join(' '), node: process.version
 })
 
-/** @param results machine (see above), versions (by name), rows (of `run.mjs`) */
-export function markdown({ machine: { date, cpu, cores, kernel, node }, versions, rows }) {
+/** @param results machine (see above), versions (by name), rows and failed (of `run.mjs`) */
+export function markdown({ machine: { date, cpu, cores, kernel, node }, versions, rows, failed }) {
   const peers = Object.keys(versions).filter((who) => who !== 'starling')
   const beside = ({ peers: others }) => peers.flatMap((who) => (
     others[who] === undefined ? ['–', '–'] : [median(others[who].median, others[who].spread), others[who].ratio.toFixed(2)]))
@@ -36,6 +36,7 @@ export function markdown({ machine: { date, cpu, cores, kernel, node }, versions
     `Medians of ${[...new Set([Math.min(...runs), Math.max(...runs)])].join(' to ')} runs, least and most in brackets; ratio = ours / theirs.`, '',
     ...table(['scenario', 'unit', 'Starling', ...peers.flatMap((who) => [who, 'ratio'])],
       rows.map((one) => [one.scenario, one.unit, median(one.ours, one.spread), ...beside(one)])), '',
+    ...failed.map(({ scenario, who, why }) => `**Failed**: ${scenario}, ${who}: ${why}\n`),
     'Not as an operator starts it, on either side:', '', ...EXEMPTIONS.map((line) => `* ${line}`), ...peers.map((who) => `* ${PEER_SETTINGS[who]}`),
     ...workersPart(rows), ...gatesPart(rows), ''
   ].join('\n')
@@ -69,7 +70,7 @@ export function curvePage(name, { title, x, y, lines, note, flat, more = {} }, {
   const verdict = growth.length > 0 ? `**Grows faster than its work: ${growth.join('; ')}.**` : `Does not grow faster than its work: ${Object.keys(flat).join('; ')}.`
   const head = [x, ...lines.map((line) => (lines.length > 1 ? line : y)), ...Object.keys(more)]
   const cells = rows.map((one) => [one[0].toLocaleString('en'), ...one.slice(1).map(cell), ...Object.values(more).map((reckon) => cell(reckon(one, rows)))])
-  const of = `CPU-µs of all of Starling's processes. ${date}, ${cpu}, ${cores} cores, Node ${node}; each figure of two runs of three seconds.`
+  const of = `CPU-µs of all of Starling's processes. ${date}, ${cpu}, ${cores} cores, Node ${node}; each figure is the lower of two runs of three seconds.`
   return `# ${title}\n\n![${title}](${name}.svg)\n\n${note}\n${verdict}\n\n${table(head, cells).join('\n')}\n\n${of}\n\`npm run bench -- --curve ${name}\`\n`
 }
 

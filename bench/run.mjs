@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `npm run bench`: scenarios against Starling and a peer beside it, in turn, as medians and ratios. See README.md. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CURVES, grown } from './curves.mjs'
@@ -31,7 +31,7 @@ const { values: given } = parseArgs({
 const QUICK = { duration: 1, warmup: 0.3 }
 const PROFILE = join(FOLDER, 'profile')
 
-const say = (text) => { if (!given.json) console.error(`${new Date().toISOString().slice(11, 19)} ${text}`) }
+const say = (text) => { console.error(`${new Date().toISOString().slice(11, 19)} ${text}`) }
 
 function missingPackages(peers) {
   const needed = [...PACKAGES.load, ...(peers.length > 0 ? PACKAGES.peers : [])]
@@ -74,14 +74,17 @@ async function ensureAccounts(server, count) {
 
 async function measureGroup(who, names, results) {
   const { start } = SCENARIOS[names[0]]
-  const node = given.profile ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE}`] : []
+  const node = given.profile ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE}`] : start.node
   const server = await (who === 'starling' ? starling({ ...start, node, extra: given.option }) : PEERS[who](start))
   try {
     if (who !== 'starling') await ensureAccounts(server, start.accounts)
     for (const name of names) {
-      const { value, line } = await probe(server, SCENARIOS[name], given.short ? QUICK : { duration: Number(given.duration) })
-      results.push({ name, who, value, line })
-      say(`${name} ${who}: ${value.toFixed(2)} ${SCENARIOS[name].unit} (p50 ${line.p50_us} µs, p99 ${line.p99_us} µs, ${line.server_cores} cores)`)
+      const timing = given.short ? QUICK : { duration: Number(given.duration) }
+      const measured = await probe(server, SCENARIOS[name], timing).catch((error) => ({ error }))
+      const { value, line, error } = measured
+      results.push({ name, who, ...measured })
+      if (error !== undefined) say(`${name} ${who} FAILED: ${error.message}`)
+      else say(`${name} ${who}: ${value.toFixed(2)} ${SCENARIOS[name].unit} (p50 ${line.p50_us} µs, p99 ${line.p99_us} µs, ${line.server_cores} cores)`)
     }
   } finally {
     await server.stop()
@@ -95,8 +98,9 @@ const spreadOf = (values) => [Math.min(...values), Math.max(...values)]
 
 /** Medians of both sides. `peer`, `theirs`, `ratio`: of the first peer; `peers` has all. */
 function summary(results, names, peers) {
-  return names.map((name) => {
-    const runs = (who) => results.filter((result) => result.name === name && result.who === who)
+  const good = results.filter(({ error }) => error === undefined)
+  return names.filter((name) => good.some((result) => result.name === name && result.who === 'starling')).map((name) => {
+    const runs = (who) => good.filter((result) => result.name === name && result.who === who)
     const values = (who) => runs(who).map(({ value }) => value)
     const middle = (of) => median(runs('starling').map(({ line }) => of(line)))
     const ours = median(values('starling'))
@@ -131,14 +135,29 @@ async function measureAll(names, peers) {
     }
   }
   const versions = Object.fromEntries(['starling', ...peers].map((who) => [who, versionOf(who)]))
-  return { machine: machine(), versions, rows: summary(results, names, peers) }
+  const failed = results.filter(({ error }) => error !== undefined)
+    .map(({ name, who, error }) => ({ scenario: name, who, why: error.message }))
+  return { machine: machine(), versions, rows: summary(results, names, peers), failed }
+}
+
+/** What was measured before on the same day stays, but for scenarios that were measured again: a long run may be cut into slices. */
+function joined(file, { rows, versions, failed, ...rest }) {
+  const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { rows: [], versions: {}, failed: [] }
+  const again = new Set([...rows, ...failed].map(({ scenario }) => scenario))
+  const old = (list) => list.filter(({ scenario }) => !again.has(scenario))
+  const order = Object.keys(SCENARIOS)
+  return {
+    ...rest, versions: { ...before.versions, ...versions }, failed: [...old(before.failed), ...failed],
+    rows: [...old(before.rows), ...rows].sort((a, b) => order.indexOf(a.scenario) - order.indexOf(b.scenario))
+  }
 }
 
 /** DATE.md to read, DATE.json for `report.mjs`. */
-function write(results) {
+function write(measured) {
   const folder = join(import.meta.dirname, 'results')
   mkdirSync(folder, { recursive: true })
-  const file = join(folder, results.machine.date)
+  const file = join(folder, measured.machine.date)
+  const results = joined(`${file}.json`, measured)
   writeFileSync(`${file}.json`, `${JSON.stringify(results, null, 1)}\n`)
   writeFileSync(`${file}.md`, `# Figures of ${results.machine.date}\n\n${markdown(results)}`)
   say(`written: ${file}.md, ${file}.json`)
@@ -179,7 +198,11 @@ async function main() {
   if (given.json) for (const row of results.rows) console.log(JSON.stringify({ ...row, versions: results.versions }))
   else console.log(markdown(results))
   if (given.write) write(results)
+  for (const { scenario, who, why } of results.failed) console.error(`${scenario} ${who} failed: ${why}`)
+  if (results.failed.length > 0) process.exitCode = 1
 }
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 await main().catch((error) => {
   console.error(error.message)

@@ -1,7 +1,7 @@
 /**
  * What is measured, as data. `load`: arguments of the load generator; `figure`: which of its numbers counts; `start`: what the server
- * needs; `reach`: on which nodes receivers are; `ours`: no peer does this. Scenarios with the same `start` share one process, in this
- * order, on both sides. `probe.mjs` knows what the other words mean.
+ * needs; `reach`: on which nodes receivers are; `ours`: no peer does this; `held`: sessions that do nothing meanwhile. Scenarios with
+ * the same `start` share one process, in this order, on both sides. `probe.mjs` knows what the other words mean.
  */
 export const chat = (pairs, window) => ['--scenario', 'chat', '--pairs', pairs, '--window', window]
 const cpu = { figure: 'server_cpu_us_per_unit', unit: 'CPU-µs' }
@@ -47,6 +47,9 @@ const BASE = {
   },
   'workers-1': { load: spread, ...cpu, start: { accounts: 200, workers: 1, alone: 'workers' }, ours: true },
   'workers-2': { load: spread, ...cpu, start: { accounts: 200, workers: 2 }, ours: true },
+  collector: {
+    load: chat(100, 8), held: 19_000, unit: 'ms', start: { accounts: 19_200, node: ['--trace-gc'] }, once: true, ours: true
+  },
   age: { load: chat(100, 8), logins: 20_000, ...cpu, start: { accounts: 2000, alone: 'age' } }
 }
 

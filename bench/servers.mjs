@@ -33,6 +33,10 @@ export const PEER_SETTINGS = {
   'prosody-gen': 'prosody-gen: the same with `gc = { mode = "generational" }`'
 }
 
+/** How to end what runs, in case that the bench is ended itself. */
+const running = new Set()
+process.on('exit', () => { for (const end of running) end() })
+
 const listens = (port) => new Promise((resolve) => {
   const socket = connect({ port, host: '127.0.0.1' }, () => { socket.destroy(); resolve(true) })
   socket.on('error', () => resolve(false))
@@ -46,7 +50,6 @@ async function waitFor(child, ports) {
       await pause(50)
     }
   }
-  if (child.exitCode !== null) throw new Error(`another program listens on ${ports.join(' and ')} (BENCH_PORT moves ours); see ${FOLDER}`)
 }
 
 function properties(folder, index, { nodes, extra, strategy, workers }) {
@@ -81,7 +84,7 @@ async function linked(admins, members) {
 }
 
 /**
- * @param options nodes, workers (of each node), strategy, accounts (u0 to uN-1, password `pw`), roster (contacts of each of the first 200),
+ * @param options nodes, workers (of each node), strategy, accounts (u0 to uN-1, password `pw`), roster (contacts of each of the first 100),
  *   extra (lines of init.properties), node (arguments of Node)
  */
 export async function starling({
@@ -94,20 +97,27 @@ export async function starling({
   const children = []
   const ports = []
   const admins = []
+  const begin = async (index) => {
+    const { file, plain, tls, admin } = properties(folder, index, { nodes, extra, strategy, workers })
+    const taken = await Promise.all([plain, tls, admin].map(listens))
+    if (taken.includes(true)) throw new Error(`another program listens on a port from ${plain} on; BENCH_PORT moves ours`)
+    const out = join(folder, `node${index + 1}.log`)
+    const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
+      { stdio: 'ignore', cwd: folder })
+    const kill = () => child.kill()
+    running.add(kill)
+    child.once('exit', () => running.delete(kill))
+    children[index] = child
+    ports[index] = { plain, tls }
+    for (let worker = 0; worker < workers; worker++) admins.push(admin + worker)
+    await waitFor(child, [plain, tls])
+  }
   try {
-    for (let index = 0; index < nodes; index++) {
-      const { file, plain, tls, admin } = properties(folder, index, { nodes, extra, strategy, workers })
-      const out = join(folder, `node${index + 1}.log`)
-      const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
-        { stdio: 'ignore', cwd: folder })
-      children.push(child)
-      ports.push({ plain, tls })
-      await waitFor(child, [plain, tls])
-      for (let worker = 0; worker < workers; worker++) admins.push(admin + worker)
-    }
+    await begin(0)                                        // it makes the certificates that all of them use
+    await Promise.all(Array.from({ length: nodes - 1 }, (_, further) => begin(further + 1)))
     if (admins.length > 1) await linked(admins, admins.length)
   } catch (error) {
-    for (const child of children) child.kill()
+    for (const child of children) child?.kill()
     throw error
   }
   return { name: 'starling', pids: children.map(({ pid }) => pid), ports, folder, stop: () => Promise.all(children.map(end)) }
@@ -131,9 +141,11 @@ function script(name, args, env = {}) {
 export async function ejabberd({ nodes = 1 } = {}) {
   const pids = [Number(script('ejabberd.sh', ['start', '1', 'scram']))]
   const stop = () => {
+    running.delete(stop)
     for (let n = pids.length; n > 0; n--) script('ejabberd.sh', ['stop', String(n)])
     script('ejabberd.sh', ['stop', 'epmd'])
   }
+  running.add(stop)
   try {
     if (nodes > 1) {
       pids.push(Number(script('ejabberd.sh', ['start', '2', 'scram'])))
@@ -151,8 +163,13 @@ export async function ejabberd({ nodes = 1 } = {}) {
 
 const prosodyWith = (name, extra) => async () => {
   const pid = Number(script('prosody.sh', ['start', 'epoll', 'hashed'], { PROSODY_EXTRA: extra }))
+  const stop = () => {
+    running.delete(stop)
+    script('prosody.sh', ['stop'])
+  }
+  running.add(stop)
   await pause(500)
-  return { name, pids: [pid], ports: [{ plain: 15222, tls: 15223 }], stop: async () => { script('prosody.sh', ['stop']) } }
+  return { name, pids: [pid], ports: [{ plain: 15222, tls: 15223 }], stop: async () => stop() }
 }
 
 /** By the name that `--with` takes. */

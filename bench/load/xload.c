@@ -665,8 +665,11 @@ static void step(void) {
             if (el >= o.settle) { u1 = sample(true); getrusage(RUSAGE_SELF, &r1); t_m1 = nsnow(); set_phase(P_CLOSE); } }
         else if (o.sc == SC_MUC) { if (n_joined == o.n && el > 1) start_sending(); }
         else if (o.sc == SC_PRES) {
-            static int stage; static uint64_t t1;
-            if (stage == 0 && el > 2) { stage = 1; for (int i = 1; i < o.n; i++) if (!C[i].joined) putf(&C[i], "<presence type='subscribe' to='%.*s'/>", (int)strcspn(C[0].jid, "/"), C[0].jid), sm_sent(&C[i]); }
+            static uint64_t t1; static int next = 1, asked, before;      /* a few subscriptions at a time: storing them is not the load */
+            if (el <= 2) before = n_joined;
+            else for (; next < o.n && asked - (n_joined - before) < 16; next++) if (!C[next].joined) {
+                asked++; putf(&C[next], "<presence type='subscribe' to='%.*s'/>", (int)strcspn(C[0].jid, "/"), C[0].jid); sm_sent(&C[next]);
+            }
             if (n_joined == o.n - 1) { if (!t1) t1 = nsnow(); if ((nsnow() - t1) / 1e9 > 1.5) start_sending(); }
         } else if (el > 0.5) start_sending();
         break;

@@ -71,7 +71,7 @@ export class BoshExchange {
           reject(error)
         }
       })
-      if (!peer.channel.send(LANE.route, frame)) {
+      if (!peer.send(LANE.route, frame)) {
         this.#settle(id)?.reject(new Error('the link to the owner is full'))
       }
     })
@@ -80,7 +80,7 @@ export class BoshExchange {
   request(peer: Peer, body: Buffer): void {
     const { id, request } = decodeBoshRequest(body)
     void this.#serve(peer, request).then((answer) => {
-      if (!peer.over) peer.channel.send(LANE.route, encodeBoshAnswer(this.frames(), id, answer))
+      if (!peer.over) peer.send(LANE.route, encodeBoshAnswer(this.frames(), id, answer))
     })
   }
 

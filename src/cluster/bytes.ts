@@ -1,5 +1,6 @@
 /**
- * Big-endian numbers and length-prefixed text, with strict bounds both ways. Owns one scratch buffer per writer.
+ * Big-endian numbers, varints (seven bits a byte, the lowest first) and length-prefixed text, with strict bounds both
+ * ways. Owns one scratch buffer per writer.
  */
 
 /** The bytes are not what the layout says; the connection they came over is closed with `protocol`. */
@@ -14,6 +15,8 @@ const SCRATCH_BYTES = 4096
 /** A scratch buffer that one huge frame has stretched is given back. */
 const SCRATCH_KEEP_BYTES = 262_144
 export const U48_MAX = 2 ** 48 - 1
+/** Texts up to this are written here, character by character: a call into the runtime costs more. */
+const SHORT_TEXT = 48
 
 export class ByteWriter {
   #bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
@@ -31,6 +34,15 @@ export class ByteWriter {
   u8(value: number): void {
     this.#room(1)
     this.#bytes[this.#length++] = value
+  }
+
+  /** Up to 48 bits. @throws RangeError */
+  varint(value: number): void {
+    if (!(value >= 0 && value <= U48_MAX)) throw new RangeError(`${value} is not a number of 48 bits`)
+    this.#room(7)
+    let rest = value
+    for (; rest > 0x7f; rest = Math.floor(rest / 128)) this.#bytes[this.#length++] = (rest % 128) | 0x80
+    this.#bytes[this.#length++] = rest
   }
 
   u16(value: number): void {
@@ -83,18 +95,39 @@ export class ByteWriter {
     this.#bytes.writeUInt32BE(value, at)
   }
 
+  /** What was written after `length` bytes was not meant. */
+  truncate(length: number): void {
+    this.#length = length
+  }
+
+  /** What was written, until more is. */
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
   /** A copy of what was written. */
   finish(): Buffer {
-    return Buffer.from(this.#bytes.subarray(0, this.#length))
+    return Buffer.from(this.written)
   }
 
   #text(value: string, lengthBytes: 1 | 2, max: number): void {
     const most = value.length * 3
     this.#room(most + lengthBytes)
-    const size = this.#bytes.write(value, this.#length + lengthBytes, most, 'utf8')
+    const at = this.#length + lengthBytes
+    const ascii = value.length <= SHORT_TEXT && this.#ascii(value, at)
+    const size = ascii ? value.length : this.#bytes.write(value, at, most, 'utf8')
     if (size > max) throw new RangeError(`text of ${size} bytes, at most ${max} fit`)
     this.#bytes.writeUIntBE(size, this.#length, lengthBytes)
     this.#length += size + lengthBytes
+  }
+
+  #ascii(value: string, at: number): boolean {
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i)
+      if (code > 0x7f) return false
+      this.#bytes[at + i] = code
+    }
+    return true
   }
 
   #room(more: number): void {
@@ -109,16 +142,31 @@ export class ByteWriter {
 export class ByteReader {
   #at: number
 
-  constructor(private readonly source: Buffer, start = 0) {
+  readonly #end: number
+
+  constructor(private readonly source: Buffer, start = 0, end = source.length) {
     this.#at = start
+    this.#end = end
   }
 
   get left(): number {
-    return this.source.length - this.#at
+    return this.#end - this.#at
   }
 
   u8(): number {
-    return this.source.readUInt8(this.#take(1))
+    const byte = this.#at < this.#end ? this.source[this.#at++] : undefined
+    if (byte === undefined) throw new FrameFault('frame is cut short')
+    return byte
+  }
+
+  varint(): number {
+    let value = 0
+    for (let scale = 1; scale < U48_MAX * 2; scale *= 128) {
+      const byte = this.u8()
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80 && value <= U48_MAX) return value
+    }
+    throw new FrameFault('a number of more than 48 bits')
   }
 
   u16(): number {
@@ -158,6 +206,18 @@ export class ByteReader {
     return this.source.toString('hex', at, at + bytes)
   }
 
+  /** A view of the next bytes. */
+  view(length: number): Buffer {
+    const at = this.#take(length)
+    return this.source.subarray(at, at + length)
+  }
+
+  /** A reader of the next bytes alone. */
+  part(length: number): ByteReader {
+    const at = this.#take(length)
+    return new ByteReader(this.source, at, at + length)
+  }
+
   /** Everything must have been read. */
   end(): void {
     if (this.left !== 0) throw new FrameFault(`${this.left} bytes too many`)
@@ -171,7 +231,7 @@ export class ByteReader {
 
   #take(length: number): number {
     const at = this.#at
-    if (length > this.source.length - at) throw new FrameFault('frame is cut short')
+    if (length > this.#end - at) throw new FrameFault('frame is cut short')
     this.#at = at + length
     return at
   }

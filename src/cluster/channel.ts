@@ -12,6 +12,8 @@ import type { Ack, Credit, Positions } from './link-frames.js'
 export const CREDIT_BYTES = 8 * 1024 * 1024
 /** A grant is worth a frame when it has grown by this much. */
 const GRANT_STEP_BYTES = 1024 * 1024
+/** Frames of route and answer that are acknowledged together, when nothing else is written meanwhile. */
+const ACK_STEP = 16
 /** Frames that wait for credit or for a connection: above the first mark senders should pause, at the second they are refused. */
 export const QUEUE_PAUSE_BYTES = 1024 * 1024
 export const QUEUE_MAX_BYTES = 8 * 1024 * 1024
@@ -54,6 +56,8 @@ interface InLane {
   grantedBytes: number
   /** A frame is missing: found now, or its re-send was asked for and has not come. */
   gap: 'none' | 'found' | 'asked'
+  /** An acknowledgement is due at once: somebody waits for it, or one may have been lost. */
+  urgent: boolean
 }
 
 const credited = (lane: Lane): boolean => lane === 1 || lane === 4
@@ -133,34 +137,44 @@ export class Channel<T> {
     if (this.#line === line) this.#line = undefined
   }
 
-  /** A frame of a lane, from any connection of this pair. */
-  receive(frame: RawFrame): void {
+  /**
+   * A frame of a lane, from any connection of this pair. True: say so in this turn, for whoever waits for that; otherwise
+   * with others of the lane, or soon.
+   */
+  receive(frame: RawFrame): boolean {
     if (frame.lane === 0) throw new FrameFault('a frame of the link in a lane')
     const lane = this.#in[frame.lane]
     if (frame.seq <= lane.received) {
       lane.acked = Math.min(lane.acked, frame.seq - 1) // got already: acknowledge once more
-      return
+      return lane.urgent = true
     }
     if (frame.seq > lane.received + 1) {
       if (lane.gap === 'none') lane.gap = 'found'
-      return
+      return lane.urgent = true
     }
     lane.received = frame.seq
     lane.gap = 'none'
     lane.consumedBytes += frame.size
     this.deliver(frame)
+    if (frame.lane > 2 || lane.received - lane.acked >= ACK_STEP) lane.urgent = true
+    return lane.urgent || lane.consumedBytes + CREDIT_BYTES - lane.grantedBytes >= GRANT_STEP_BYTES
   }
 
-  /** Acknowledgements that are due, at most one for each lane: once a turn. */
-  dueAcks(): readonly Ack[] {
+  /**
+   * Acknowledgements that are due, at most one for each lane: once a turn.
+   * @param all also those that nobody waits for
+   */
+  dueAcks(all = true): readonly Ack[] {
     const due: Ack[] = []
     for (const lane of LANES) {
       const state = this.#in[lane]
       const again = state.gap === 'found'
       if (state.acked >= state.received && !again) continue
+      if (!all && !state.urgent) continue
       due.push({ lane, seq: state.received, again })
       state.acked = state.received
       state.told = state.received
+      state.urgent = false
       if (again) state.gap = 'asked'
     }
     return due
@@ -228,5 +242,5 @@ function outLane<T>(lane: Lane): OutLane<T> {
 }
 
 function inLane(): InLane {
-  return { received: 0, acked: 0, told: 0, consumedBytes: 0, grantedBytes: CREDIT_BYTES, gap: 'none' }
+  return { received: 0, acked: 0, told: 0, consumedBytes: 0, grantedBytes: CREDIT_BYTES, gap: 'none', urgent: false }
 }

@@ -3,19 +3,17 @@ import type { Envelope, MeshHandlers, Verdict } from '../router/envelope.js'
 import type { NodeRef } from '../router/strategy.js'
 import type { Log } from '../telemetry/log.js'
 import type { BoshExchange } from './bosh.js'
-import type { TreeCount } from '../xmpp/stanza.js'
 import { FrameFault } from './bytes.js'
-import { decodeAnswer, decodeRoute, encodeAnswer, linkJid, type UnreadableRoute } from './envelope-codec.js'
-import { FRAME, type FrameWriter, type RawFrame } from './frames.js'
+import { readAnswers } from './answer-codec.js'
+import { linkJid, type UnreadableRoute } from './envelope-codec.js'
+import { FRAME, type RawFrame } from './frames.js'
 import { decodeBound, decodeFence, decodeInvalidate } from './link-frames.js'
 import type { Peer } from './peer.js'
 
 export interface DispatchParts {
   readonly handlers: MeshHandlers
-  readonly frames: FrameWriter
   readonly log: Log
   readonly bosh: BoshExchange
-  readonly contents: TreeCount
   registration(from: NodeRef, message: Buffer): void
   /** An envelope was sent under this view number. */
   view(viewNo: number): void
@@ -36,9 +34,7 @@ export function dispatch(peer: Peer, frame: RawFrame, parts: DispatchParts): voi
     dispatchFrame(peer, frame, parts)
   } catch (error) {
     if (error instanceof FrameFault) throw error
-    const stack = error instanceof Error ? error.stack : String(error)
-    parts.log.error({ node: peer.node.name, type: frame.type, error: stack }, 'cluster.handler.failed')
-    if (frame.type === FRAME.ROUTE) refuse(peer, decodeRoute(frame.body), parts, BUG)
+    failed(peer, frame, error, parts)
   }
 }
 
@@ -48,10 +44,9 @@ function dispatchFrame(peer: Peer, frame: RawFrame, parts: DispatchParts): void 
   if (lane !== frame.lane) throw new FrameFault(`frame type ${frame.type} in lane ${frame.lane}`)
   const { handlers } = parts
   switch (frame.type) {
-    case FRAME.ROUTE: { route(peer, frame, parts); return }
+    case FRAME.ROUTE: { routes(peer, frame, parts); return }
     case FRAME.ANSWER: {
-      const { key, answers } = decodeAnswer(frame.body)
-      handlers.answers(peer.node, key, answers); return
+      readAnswers(frame.body, (first, count, verdict) => { handlers.answers(peer.node, first, count, verdict) }); return
     }
     case FRAME.BOUND: {
       const { jid, hlc } = decodeBound(frame.body)
@@ -71,20 +66,35 @@ function dispatchFrame(peer: Peer, frame: RawFrame, parts: DispatchParts): void 
   }
 }
 
-/** A stanza that cannot be read is refused, so that its sender hears of it; the link stays. */
-function route(peer: Peer, frame: RawFrame, parts: DispatchParts): void {
-  const envelope = decodeRoute(frame.body, parts.contents)
-  if ('stanza' in envelope) {
-    parts.view(envelope.view)
-    parts.handlers.envelope(peer.node, envelope); return
+/** A stanza that cannot be read is refused, so that its sender hears of it; the link stays, and so do the others of its frame. */
+function routes(peer: Peer, frame: RawFrame, parts: DispatchParts): void {
+  peer.routes.begin(frame.body)
+  for (let next = peer.routes.next(); next !== undefined; next = peer.routes.next()) {
+    if ('stanza' in next) serve(peer, frame, next, parts)
+    else {
+      parts.log.error({ node: peer.node.name, why: next.why }, 'cluster.route.unreadable')
+      refuse(peer, next, UNREADABLE)
+    }
   }
-  parts.log.error({ node: peer.node.name, why: envelope.why }, 'cluster.route.unreadable')
-  refuse(peer, envelope, parts, UNREADABLE)
 }
 
-function refuse(peer: Peer, envelope: Envelope | UnreadableRoute, parts: DispatchParts, verdict: Verdict): void {
-  const asks = 'stanza' in envelope ? envelope.addressees.map(({ ask }) => ask) : envelope.asks
-  peer.channel.send(2, encodeAnswer(parts.frames, envelope.key, asks.map((ask) => ({ ask, verdict }))))
+function serve(peer: Peer, frame: RawFrame, envelope: Envelope, parts: DispatchParts): void {
+  try {
+    parts.view(envelope.view)
+    parts.handlers.envelope(peer.node, envelope)
+  } catch (error) {
+    failed(peer, frame, error, parts)
+    refuse(peer, { asks: envelope.addressees.map(({ ask }) => ask) }, BUG)
+  }
+}
+
+function failed(peer: Peer, frame: RawFrame, error: unknown, parts: DispatchParts): void {
+  const stack = error instanceof Error ? error.stack : String(error)
+  parts.log.error({ node: peer.node.name, type: frame.type, error: stack }, 'cluster.handler.failed')
+}
+
+function refuse(peer: Peer, { asks }: Pick<UnreadableRoute, 'asks'>, verdict: Verdict): void {
+  for (const ask of asks) peer.answer(ask, verdict)
 }
 
 const UNREADABLE: Verdict = { kind: 'reject', why: 'error', type: 'modify', condition: 'bad-request' }

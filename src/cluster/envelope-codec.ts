@@ -1,216 +1,192 @@
 /**
- * ROUTE and ANSWER: envelopes and answers as bytes. On the hot path. An authenticated peer is trusted for the inside
- * bytes; lengths, heads and addressees are checked. Layouts: `docs/link-protocol.md`.
+ * ROUTE: the envelopes of one turn as one frame. On the hot path. An authenticated peer is trusted for the inside bytes;
+ * lengths, heads and addressees are checked. Layouts: `docs/link-protocol.md`.
  */
-import { STANZA_CONDITIONS, type StanzaErrorType } from '../xmpp/errors.js'
 import { Jid } from '../xmpp/jid.js'
 import { Stanza, type StanzaKind, type TreeCount } from '../xmpp/stanza.js'
 import type { ChildName } from '../xml/raw.js'
-import type { Addressee, Answer, Envelope, StanzaKey, Verdict } from '../router/envelope.js'
-import { ByteReader, FrameFault, type ByteWriter } from './bytes.js'
-import { FRAME, LANE, readHlc, writeHlc, type FrameWriter } from './frames.js'
+import type { Addressee, Envelope, StanzaKey } from '../router/envelope.js'
+import { ByteReader, ByteWriter, FrameFault } from './bytes.js'
+import { FRAME, FRAME_BYTES_MAX, FrameTooBig, LANE, type FrameWriter } from './frames.js'
+import { WordReader, WordWriter } from './words.js'
 
-const SESSION_BYTES = 16
-const JID_BYTES_MAX = 3071
+const SESSION_LENGTH = 32
+const JID_LENGTH_MAX = 3071
 const PART_BYTES_MAX = 1023
 const FLAG_STATE = 1
 const FLAG_READDRESS = 2
 /** The inside keeps to the copyable grammar. Set on everything that our parser or serializer made. */
 const FLAG_BORING = 4
 const FLAG_AGAIN = 8
-const HAS_TO = 1
-const HAS_FROM = 2
 const HAS_ID = 4
 const HAS_LANG = 8
 const KINDS: readonly StanzaKind[] = ['message', 'presence', 'iq']
-const ERROR_TYPES: readonly StanzaErrorType[] = ['auth', 'cancel', 'continue', 'modify', 'wait']
+/** Header, counts and flags of a frame; more than they take. */
+const FRAME_HEAD_BYTES = 64
 
-/** The envelope part of a ROUTE was readable, its stanza was not: every question in it is answered with an error. */
+/** The envelope part was readable, its stanza was not: every question in it is answered with an error. */
 export interface UnreadableRoute {
-  readonly key: StanzaKey
   readonly asks: readonly number[]
   readonly why: string
 }
 
-export function encodeRoute(frames: FrameWriter, envelope: Envelope): Buffer {
-  const out = frames.begin(FRAME.ROUTE, LANE.route)
-  writeKey(out, envelope.key)
-  writeHlc(out, envelope.hlc)
-  out.u48(envelope.view)
-  const { state, readdress, again } = envelope
-  out.u8((state ? FLAG_STATE : 0) | (readdress ? FLAG_READDRESS : 0) | (again ? FLAG_AGAIN : 0) | FLAG_BORING)
-  out.u16(envelope.addressees.length)
-  for (const addressee of envelope.addressees) writeAddressee(out, addressee)
-  writeStanza(out, envelope.stanza)
-  return frames.finish()
-}
+/** Envelopes for one peer, until they become a frame. */
+export class RouteWriter {
+  readonly #out = new ByteWriter()
+  readonly #words = new WordWriter()
+  #count = 0
 
-/** @throws FrameFault when not even the questions can be read */
-export function decodeRoute(body: Buffer, trees?: TreeCount): Envelope | UnreadableRoute {
-  const reader = new ByteReader(body)
-  const key = readKey(reader)
-  const hlc = readHlc(reader)
-  const view = reader.u48()
-  const flags = reader.u8()
-  const places = readPlaces(reader)
-  try {
-    if ((flags & FLAG_BORING) === 0) throw new FrameFault('the inside is not marked as copyable')
-    const addressees = places.map(addresseeOf)
-    const stanza = readStanza(reader, trees)
-    return {
-      key, hlc, view, addressees, stanza,
-      state: (flags & FLAG_STATE) !== 0,
-      readdress: (flags & FLAG_READDRESS) !== 0,
-      again: (flags & FLAG_AGAIN) !== 0
+  get count(): number {
+    return this.#count
+  }
+
+  get bytes(): number {
+    return this.#out.length
+  }
+
+  /** @throws FrameTooBig, RangeError for a text that its field cannot hold; then nothing was added */
+  add(envelope: Envelope): void {
+    const start = this.#out.length
+    try {
+      this.#write(envelope)
+      const bytes = this.#out.length + this.#words.length + FRAME_HEAD_BYTES
+      if (bytes > FRAME_BYTES_MAX) throw new FrameTooBig(bytes)
+      this.#out.setU32(this.#out.length - start - 4, start)
+      this.#count++
+    } catch (error) {
+      this.#out.truncate(start)
+      throw error
     }
-  } catch (error) {
-    if (!(error instanceof FrameFault)) throw error
-    return { key, asks: places.map((place) => place.ask), why: error.message }
   }
-}
 
-export function encodeAnswer(frames: FrameWriter, key: StanzaKey, answers: readonly Answer[]): Buffer {
-  const out = frames.begin(FRAME.ANSWER, LANE.answer)
-  writeKey(out, key)
-  out.u16(answers.length)
-  for (const answer of answers) {
-    out.u48(answer.ask)
-    writeVerdict(out, answer.verdict)
+  finish(frames: FrameWriter): Buffer {
+    const out = frames.begin(FRAME.ROUTE, LANE.route)
+    this.#words.section(out)
+    out.varint(this.#count)
+    out.raw(this.#out.written)
+    this.#out.reset()
+    this.#count = 0
+    return frames.finish()
   }
-  return frames.finish()
-}
 
-export function decodeAnswer(body: Buffer): { readonly key: StanzaKey; readonly answers: readonly Answer[] } {
-  const reader = new ByteReader(body)
-  const key = readKey(reader)
-  const count = reader.u16()
-  const answers: Answer[] = []
-  for (let i = 0; i < count; i++) answers.push({ ask: reader.u48(), verdict: readVerdict(reader) })
-  reader.end()
-  return { key, answers }
-}
-
-function writeKey(out: ByteWriter, key: StanzaKey): void {
-  out.hex(key.osid, SESSION_BYTES)
-  out.u48(key.index)
-  out.u8(key.k)
-}
-
-function readKey(reader: ByteReader): StanzaKey {
-  return { osid: reader.hex(SESSION_BYTES), index: reader.u48(), k: reader.u8() }
-}
-
-function writeAddressee(out: ByteWriter, addressee: Addressee): void {
-  out.u48(addressee.ask)
-  out.text16(addressee.address.toString())
-  out.text8(addressee.audience)
-  out.text16(addressee.except === undefined ? '' : addressee.except.toString())
-  out.u48(addressee.prev)
-  out.u48(addressee.row)
-}
-
-interface Place {
-  readonly ask: number
-  readonly address: string
-  readonly audience: string
-  readonly except: string
-  readonly prev: number
-  readonly row: number
-}
-
-function readPlaces(reader: ByteReader): readonly Place[] {
-  const count = reader.u16()
-  const places: Place[] = []
-  for (let i = 0; i < count; i++) {
-    places.push({
-      ask: reader.u48(),
-      address: reader.text16(JID_BYTES_MAX),
-      audience: reader.text8(),
-      except: reader.text16(JID_BYTES_MAX),
-      prev: reader.u48(),
-      row: reader.u48()
-    })
+  /** The frame that was finished last may never arrive. */
+  forget(): void {
+    this.#words.forget()
   }
-  return places
-}
 
-function addresseeOf(place: Place): Addressee {
-  const { ask, audience, prev, row } = place
-  const except = place.except === '' ? undefined : linkJid(place.except)
-  return { ask, address: linkJid(place.address), audience, except, prev, row }
-}
-
-function writeStanza(out: ByteWriter, stanza: Stanza): void {
-  const { to, from, id, lang } = stanza
-  out.u8(KINDS.indexOf(stanza.kind))
-  out.u8((to ? HAS_TO : 0) | (from ? HAS_FROM : 0) | (id === undefined ? 0 : HAS_ID) | (lang === undefined ? 0 : HAS_LANG))
-  if (to) out.text16(to.toString())
-  if (from) out.text16(from.toString())
-  if (id !== undefined) out.text16(id)
-  if (lang !== undefined) out.text16(lang)
-  out.text16(stanza.type)
-  const children = stanza.children
-  out.u16(children.length)
-  for (const child of children) {
-    out.text16(child.name)
-    out.text16(child.ns)
+  #write({ key, view, addressees, state, readdress, again, stanza }: Envelope): void {
+    const out = this.#out
+    out.u32(0)
+    this.#words.write(out, key.osid)
+    out.varint(key.index)
+    out.u8(key.k)
+    out.varint(view)
+    out.u8((state ? FLAG_STATE : 0) | (readdress ? FLAG_READDRESS : 0) | (again ? FLAG_AGAIN : 0) | FLAG_BORING)
+    out.varint(addressees.length)
+    for (const addressee of addressees) this.#addressee(addressee)
+    this.#stanza(stanza)
   }
-  out.bytes32(stanza.inside)
-}
 
-function readStanza(reader: ByteReader, trees: TreeCount | undefined): Stanza {
-  const kind = KINDS[reader.u8()]
-  if (kind === undefined) throw new FrameFault('no such kind of stanza')
-  const has = reader.u8()
-  const to = (has & HAS_TO) === 0 ? undefined : linkJid(reader.text16(JID_BYTES_MAX))
-  const from = (has & HAS_FROM) === 0 ? undefined : linkJid(reader.text16(JID_BYTES_MAX))
-  const id = (has & HAS_ID) === 0 ? undefined : reader.text16()
-  const lang = (has & HAS_LANG) === 0 ? undefined : reader.text16()
-  const type = reader.text16()
-  const count = reader.u16()
-  const children: ChildName[] = []
-  for (let i = 0; i < count; i++) children.push({ name: reader.text16(), ns: reader.text16() })
-  const inside = reader.bytes32(reader.left)
-  reader.end()
-  return Stanza.ofBytes({ kind, to, from, id, type, lang }, children, inside, trees)
-}
-
-function writeVerdict(out: ByteWriter, verdict: Verdict): void {
-  switch (verdict.kind) {
-    case 'accept':
-      out.u8(0)
-      out.u16(verdict.sessions.length)
-      for (const session of verdict.sessions) out.hex(session, SESSION_BYTES)
-      return
-    case 'none':
-      { out.u8(1); return }
-    case 'reject':
-      if (verdict.why === 'gap') { out.u8(2); return }
-      out.u8(3)
-      out.text8(verdict.type)
-      { out.text8(verdict.condition); return }
-    default:
-      return verdict satisfies never
+  #addressee({ ask, address, audience, except, prev, row }: Addressee): void {
+    const out = this.#out
+    out.varint(ask)
+    this.#jid(address)
+    this.#words.write(out, audience)
+    this.#jid(except)
+    out.varint(prev)
+    out.varint(row)
   }
-}
 
-function readVerdict(reader: ByteReader): Verdict {
-  const kind = reader.u8()
-  switch (kind) {
-    case 0: {
-      const sessions: string[] = []
-      for (let left = reader.u16(); left > 0; left--) sessions.push(reader.hex(SESSION_BYTES))
-      return { kind: 'accept', sessions }
+  #stanza({ kind, to, from, id, lang, type, children, inside }: Stanza): void {
+    const out = this.#out
+    const words = this.#words
+    out.u8(KINDS.indexOf(kind))
+    out.u8((id === undefined ? 0 : HAS_ID) | (lang === undefined ? 0 : HAS_LANG))
+    this.#jid(to)
+    this.#jid(from)
+    if (id !== undefined) out.text16(id)
+    if (lang !== undefined) words.write(out, lang)
+    words.write(out, type)
+    out.varint(children.length)
+    for (const child of children) {
+      words.write(out, child.name)
+      words.write(out, child.ns)
     }
-    case 1: return { kind: 'none' }
-    case 2: return { kind: 'reject', why: 'gap' }
-    case 3: {
-      const named = { type: reader.text8(), condition: reader.text8() }
-      const type = ERROR_TYPES.find((known) => known === named.type) ?? 'cancel'
-      const condition = STANZA_CONDITIONS.find((known) => known === named.condition) ?? 'undefined-condition'
-      return { kind: 'reject', why: 'error', type, condition }
+    out.raw(inside)
+  }
+
+  #jid(jid: Jid | undefined): void {
+    this.#words.write(this.#out, jid === undefined ? '' : jid.toString())
+  }
+}
+
+/** Envelopes from one peer, frame by frame: `begin`, then `next` until nothing comes. */
+export class RouteReader {
+  readonly #words = new WordReader(linkJid)
+  #body = new ByteReader(Buffer.alloc(0))
+  #left = 0
+
+  constructor(private readonly trees?: TreeCount) {}
+
+  /** @throws FrameFault */
+  begin(body: Buffer): void {
+    this.#body = new ByteReader(body)
+    this.#words.section(this.#body)
+    this.#left = this.#body.varint()
+    if (this.#left === 0) this.#body.end()
+  }
+
+  /** @throws FrameFault when not even the questions can be read */
+  next(): Envelope | UnreadableRoute | undefined {
+    if (this.#left === 0) return undefined
+    const body = this.#body.part(this.#body.u32())
+    if (--this.#left === 0) this.#body.end()
+    const key = this.#key(body)
+    const view = body.varint()
+    const flags = body.u8()
+    const addressees: Addressee[] = []
+    for (let left = body.varint(); left > 0; left--) addressees.push(this.#addressee(body))
+    try {
+      if ((flags & FLAG_BORING) === 0) throw new FrameFault('the inside is not marked as copyable')
+      return {
+        key, view, addressees, stanza: this.#stanza(body),
+        state: (flags & FLAG_STATE) !== 0,
+        readdress: (flags & FLAG_READDRESS) !== 0,
+        again: (flags & FLAG_AGAIN) !== 0
+      }
+    } catch (error) {
+      if (!(error instanceof FrameFault)) throw error
+      return { asks: addressees.map(({ ask }) => ask), why: error.message }
     }
-    default: throw new FrameFault(`no verdict ${kind}`)
+  }
+
+  #key(body: ByteReader): StanzaKey {
+    const osid = this.#words.text(body)
+    if (osid.length !== SESSION_LENGTH) throw new FrameFault('a session that is none')
+    return { osid, index: body.varint(), k: body.u8() }
+  }
+
+  #addressee(body: ByteReader): Addressee {
+    const ask = body.varint()
+    const address = this.#words.jid(body)
+    if (address === undefined) throw new FrameFault('a question about nobody')
+    const audience = this.#words.text(body)
+    return { ask, address, audience, except: this.#words.jid(body), prev: body.varint(), row: body.varint() }
+  }
+
+  #stanza(body: ByteReader): Stanza {
+    const words = this.#words
+    const kind = KINDS[body.u8()]
+    if (kind === undefined) throw new FrameFault('no such kind of stanza')
+    const has = body.u8()
+    const to = words.jid(body)
+    const from = words.jid(body)
+    const id = (has & HAS_ID) === 0 ? undefined : body.text16()
+    const lang = (has & HAS_LANG) === 0 ? undefined : words.text(body)
+    const type = words.text(body)
+    const children: ChildName[] = []
+    for (let left = body.varint(); left > 0; left--) children.push({ name: words.text(body), ns: words.text(body) })
+    return Stanza.ofBytes({ kind, to, from, id, type, lang }, children, body.view(body.left), this.trees)
   }
 }
 
@@ -223,6 +199,7 @@ const CONTROLS = /[\u0000-\u001f\u007f]/
  * @throws FrameFault
  */
 export function linkJid(text: string): Jid {
+  if (text.length > JID_LENGTH_MAX) throw new FrameFault('an address that is too long')
   const slash = text.indexOf('/')
   const bare = slash < 0 ? text : text.slice(0, slash)
   const at = bare.indexOf('@')

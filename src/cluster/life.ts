@@ -3,7 +3,7 @@
  * stopped or fenced. Owns the peers. What it decides with is pure: `membership.ts`, `gate.ts`, `dialler.ts`.
  */
 import type { Socket } from 'node:net'
-import type { Envelope, MeshHandlers } from '../router/envelope.js'
+import type { Envelope, MeshHandlers, Verdict } from '../router/envelope.js'
 import type { NodeRef } from '../router/strategy.js'
 import type { ClusterTables, NodeRow, NodeServices } from '../storage/cluster-tables.js'
 import type { Cancel, Clock } from '../telemetry/clock.js'
@@ -21,7 +21,6 @@ import { encodeFence, encodePeers, type GoodbyeReason, type PeerAddress } from '
 import { Links } from './links.js'
 import type { MemberEvent } from './membership.js'
 import { NonceMemory } from './nonces.js'
-import { Sending } from './sending.js'
 import { Peer, PING_EVERY_MS, type PeerParts } from './peer.js'
 import { printMembers, type ClusterMetrics, type ClusterSettings, type Member, type MemberChange } from './settings.js'
 
@@ -71,7 +70,6 @@ export class Life {
   readonly #links: Links
   readonly #beat: Beat
   readonly #nonces: NonceMemory
-  readonly #sending: Sending
   readonly #dispatch: DispatchParts
   readonly #peerParts: PeerParts
   readonly #timers: Cancel[]
@@ -82,9 +80,6 @@ export class Life {
     this.#view = [this.node]
     this.#pingedAt = clock.now()
     this.frames = new FrameWriter(hlc)
-    this.#sending = new Sending(this.frames, (from, key, answers) => {
-      if (!this.#over) parts.handlers.answers(from, key, answers)
-    })
     this.#nonces = new NonceMemory(clock)
     this.#beat = new Beat({
       tables: parts.tables, clock, log: parts.log, clusterName: settings.clusterName, life: claimed.life,
@@ -99,7 +94,7 @@ export class Life {
     }, notice)
     this.#peerParts = this.#makePeerParts()
     this.#dispatch = {
-      handlers: parts.handlers, frames: this.frames, log: parts.log, bosh: parts.bosh, contents: parts.metrics.contents,
+      handlers: parts.handlers, log: parts.log, bosh: parts.bosh,
       registration: (from, message) => parts.registration(from, message),
       view: (viewNo) => this.#beat.sawView(viewNo), fence: (node) => this.#heardFence(node)
     }
@@ -126,14 +121,10 @@ export class Life {
     return life
   }
 
-  get viewNo(): number {
-    return this.#beat.membership.viewNo
-  }
+  get viewNo(): number { return this.#beat.membership.viewNo }
 
   /** Live nodes, self included. */
-  get view(): readonly NodeRef[] {
-    return this.#view
-  }
+  get view(): readonly NodeRef[] { return this.#view }
 
   get databaseAway(): boolean { return this.#beat.databaseAway }
 
@@ -169,7 +160,10 @@ export class Life {
 
   /** False: senders should pause. */
   route(to: NodeRef, envelope: Envelope): boolean {
-    return this.#sending.route(this.peer(to), to, envelope)
+    const peer = this.peer(to)
+    if (peer !== undefined) return peer.route(envelope)
+    for (const { ask } of envelope.addressees) queueMicrotask(() => this.#answered(to, ask, { kind: 'none' })) // it holds nobody
+    return true
   }
 
   /** Tells the others what we are; false when this life is over. */
@@ -185,7 +179,8 @@ export class Life {
   /** Acknowledged by everybody, or late. */
   async flushed(): Promise<void> {
     const until = this.parts.clock.now() + FLUSH_MS
-    while (this.parts.clock.now() < until && this.linkedPeers().some((peer) => !peer.channel.idle)) {
+    for (const peer of this.linkedPeers()) peer.ping() // what is acknowledged comes with the PONG
+    while (this.parts.clock.now() < until && this.linkedPeers().some((peer) => !peer.idle)) {
       await new Promise<void>((resolve) => void this.parts.clock.after(TICK_MS / 10, resolve))
     }
   }
@@ -233,9 +228,12 @@ export class Life {
     if (ping) this.#pingedAt = now
     for (const peer of this.#peers.values()) {
       if (ping) peer.ping()
-      peer.checkSilence(now)
-      this.#sending.expire(peer, now)
+      peer.look(now)
     }
+  }
+
+  #answered(node: NodeRef, ask: number, verdict: Verdict): void {
+    if (!this.#over) this.parts.handlers.answers(node, ask, 1, verdict)
   }
 
   #ready(link: Link, shaken: Handshaken): LinkHandler | GoodbyeReason {
@@ -272,7 +270,9 @@ export class Life {
       goodbye: (_peer, reason) => {
         if (ENDS.includes(reason)) this.refresh()
       },
-      dropped: (peer) => log.debug({ node: peer.node.name }, 'cluster.frame.of-the-dead')
+      dropped: (peer) => log.debug({ node: peer.node.name }, 'cluster.frame.of-the-dead'),
+      refused: (peer, ask, verdict) => this.#answered(peer.node, ask, verdict),
+      answersLost: (peer) => log.error({ node: peer.node.name }, 'cluster.answer.lane-full') // the questions will be asked again
     }
   }
 

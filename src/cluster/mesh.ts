@@ -3,7 +3,7 @@
  * new incarnation behind the same object.
  */
 import { addressText, parseAddress } from '../config/address.js'
-import type { Answer, Envelope, Mesh, MeshHandlers, StanzaKey } from '../router/envelope.js'
+import type { Envelope, Mesh, MeshHandlers, Verdict } from '../router/envelope.js'
 import type { DeviceRecord, NodeRef, StrategyHost } from '../router/strategy.js'
 import type { ClusterTables, NodeServices } from '../storage/cluster-tables.js'
 import type { Clock } from '../telemetry/clock.js'
@@ -13,7 +13,6 @@ import type { Jid } from '../xmpp/jid.js'
 import { fenceLife } from './beat.js'
 import { BoshExchange, type BoshAnswer, type BoshHandler, type BoshRequest } from './bosh.js'
 import { StartRefused } from './claim.js'
-import { encodeAnswer } from './envelope-codec.js'
 import { FrameWriter } from './frames.js'
 import { Life } from './life.js'
 import { encodeBound, encodeInvalidate } from './link-frames.js'
@@ -139,12 +138,8 @@ class ClusterMesh implements NodeMesh {
     return this.#life?.route(to, envelope) ?? true
   }
 
-  answer(to: NodeRef, key: StanzaKey, answers: readonly Answer[]): void {
-    const life = this.#life
-    const peer = life?.peer(to)
-    if (life === undefined || peer === undefined) return // nobody is left who waits for it
-    if (peer.channel.send(2, encodeAnswer(life.frames, key, answers))) return
-    this.parts.log.error({ node: to.name }, 'cluster.answer.lane-full') // the question will be asked again
+  answer(to: NodeRef, ask: number, verdict: Verdict): void {
+    this.#life?.peer(to)?.answer(ask, verdict)       // without it nobody is left who waits for it
   }
 
   bound(jid: Jid, hlc: Hlc): void {

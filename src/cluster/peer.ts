@@ -1,20 +1,22 @@
 /**
  * One life of another node: its channel, the one connection under it, what is asked of it and not answered yet.
  */
-import type { Envelope } from '../router/envelope.js'
+import type { Envelope, Verdict } from '../router/envelope.js'
 import type { NodeRef } from '../router/strategy.js'
 import type { HybridClock } from '../xmpp/hlc.js'
-import type { Clock } from '../telemetry/clock.js'
+import type { Cancel, Clock } from '../telemetry/clock.js'
 import { FrameFault } from './bytes.js'
-import { Channel, QUEUE_PAUSE_BYTES } from './channel.js'
+import { Channel } from './channel.js'
+import { RouteReader } from './envelope-codec.js'
 import { Fifo } from './fifo.js'
-import { FRAME, LANE_AT, LANE_NAMES, usableHlc, type FrameWriter, type RawFrame } from './frames.js'
+import { FRAME, LANE_AT, LANE_NAMES, usableHlc, type FrameWriter, type Lane, type RawFrame } from './frames.js'
 import type { Link, LinkHandler } from './link.js'
 import {
   decodeAck, decodeCredit, decodeGoodbye, decodePeers, decodePing, encodeAck, encodeCredit, encodeGoodbye, encodePing,
   encodeReg, type GoodbyeReason, type PeerAddress, type Positions
 } from './link-frames.js'
 import type { ClusterMetrics } from './settings.js'
+import { Turn } from './turn.js'
 
 export const PING_EVERY_MS = 5000
 /** A PING unanswered and nothing else heard for this long: the connection is dead. The node is not fenced for it. */
@@ -23,6 +25,8 @@ const SILENT_MS = 15_000
 const DEAF_MS = 60_000
 /** The same while another connection of the pair wants its place. */
 const PROBE_MS = 2000
+/** Answers wait so long for something that goes the same way: what they speak of has been delivered already. */
+const ANSWER_HOLD_MS = 1
 /** Strategy messages that wait behind the one in flight. */
 const REG_QUEUE_MAX = 1000
 
@@ -39,6 +43,9 @@ export interface PeerParts {
   linkClosed(peer: Peer, why: string): void
   goodbye(peer: Peer, reason: GoodbyeReason): void
   dropped(peer: Peer): void
+  /** A question that never left. */
+  refused(peer: Peer, ask: number, verdict: Verdict): void
+  answersLost(peer: Peer): void
 }
 
 /** One link in the place of this peer, counted. */
@@ -46,6 +53,8 @@ class Connection {
   /** PINGs that wait for their PONG, oldest first. */
   readonly pings = new Fifo<{ readonly token: number; readonly sentAt: number }>()
   silentMs = SILENT_MS
+  /** With the next write, also what nobody waits for. */
+  ackAll = false
   /** When it was last seen that something had come in. */
   #heardAt: number
   #heardBytes = 0
@@ -82,13 +91,17 @@ interface Registration {
 }
 
 export class Peer {
-  readonly channel: Channel<Envelope>
+  readonly channel: Channel<readonly number[]>
+  /** What it has sent, one frame at a time. */
+  readonly routes: RouteReader
+  readonly #turn: Turn
   /** Linked at least once: it takes part in the view even before its row says `up`. */
   linkedOnce = false
   roundTripMs: number | undefined
   #connection: Connection | undefined
   #over = false
   #token = 0
+  #answering: Cancel | undefined
   /** Number of the last strategy message that came in. */
   #lastRegistration = 0
   #registering: Registration | undefined
@@ -98,6 +111,12 @@ export class Peer {
 
   constructor(readonly node: NodeRef, public advertise: string, private readonly parts: PeerParts) {
     this.channel = new Channel((frame) => parts.dispatch(this, frame), () => parts.clock.now())
+    this.routes = new RouteReader(parts.metrics.contents)
+    this.#turn = new Turn({
+      frames: parts.frames, channel: this.channel,
+      refused: (ask, verdict) => parts.refused(this, ask, verdict),
+      answersLost: () => parts.answersLost(this)
+    })
   }
 
   get over(): boolean {
@@ -158,13 +177,41 @@ export class Peer {
     if (this.#connection?.isSilent(now) === true) this.#connection.link.destroy('silent')
   }
 
-  /** False: senders should pause; `refused` gets what was not taken. */
-  route(frame: Buffer, envelope: Envelope, refused: (envelope: Envelope) => void): boolean {
-    if (!this.channel.send(1, frame, envelope)) {
-      refused(envelope)
-      return false
-    }
-    return this.channel.waitingBytes(1) < QUEUE_PAUSE_BYTES
+  /** Everything is acknowledged. */
+  get idle(): boolean {
+    return this.#turn.empty && this.channel.idle
+  }
+
+  /** False: senders should pause. */
+  route(envelope: Envelope): boolean {
+    const moves = this.#turn.route(envelope)
+    this.#connection?.link.wake()
+    return moves
+  }
+
+  answer(ask: number, verdict: Verdict): void {
+    if (this.#turn.answer(ask, verdict)) this.#connection?.link.wake()
+    else this.#answering ??= this.parts.clock.after(ANSWER_HOLD_MS, this.#answersDue)
+  }
+
+  readonly #answersDue = (): void => {
+    this.#answering = undefined
+    if (!this.#turn.empty) this.#connection?.link.wake()
+  }
+
+  /** A frame of a lane, behind what this turn has for it. False: the queue is full and the frame was not taken. */
+  send(lane: Lane, frame: Buffer): boolean {
+    this.#turn.flush()
+    return this.channel.send(lane, frame)
+  }
+
+  /** Now and then: what waits too long is given up, acknowledgements that nothing took along go. */
+  look(now: number): void {
+    this.checkSilence(now)
+    this.#turn.expire(now)
+    if (this.#connection === undefined) return
+    this.#connection.ackAll = true
+    this.#connection.link.wake()
   }
 
   /** A control frame; resolves when it is acknowledged or this life is over. */
@@ -205,6 +252,8 @@ export class Peer {
   /** This life is over: nothing of it is heard any more (I8), whoever waits for it is told. */
   end(reason: GoodbyeReason): void {
     this.#over = true
+    this.#answering?.()
+    this.#turn.flush()
     const connection = this.#connection
     this.#connection = undefined // so that its closing is no news
     connection?.link.end(encodeGoodbye(this.parts.frames, reason), reason)
@@ -223,13 +272,15 @@ export class Peer {
     this.parts.metrics.framesIn.add(lane)
     this.parts.metrics.linkBytesIn.add(lane, frame.size)
     if (frame.lane === 0) { this.#linkFrame(connection, frame); return }
-    this.channel.receive(frame)
-    this.#connection?.link.wake()
+    if (this.channel.receive(frame)) this.#connection?.link.wake()
   }
 
   #linkFrame(connection: Connection, frame: RawFrame): void {
     switch (frame.type) {
-      case FRAME.PING: { connection.write(encodePing(this.parts.frames, FRAME.PONG, decodePing(frame.body))); return }
+      case FRAME.PING: {
+        connection.ackAll = true
+        connection.write(encodePing(this.parts.frames, FRAME.PONG, decodePing(frame.body))); return
+      }
       case FRAME.PONG: { this.#pong(connection, decodePing(frame.body)); return }
       case FRAME.ACK: { this.channel.acked(decodeAck(frame.body)); return }
       case FRAME.CREDIT: { this.channel.credit(decodeCredit(frame.body)); return }
@@ -256,12 +307,15 @@ export class Peer {
 
   #flushing(connection: Connection): void {
     if (this.#connection !== connection) return
-    for (const ack of this.channel.dueAcks()) connection.write(encodeAck(this.parts.frames, ack))
+    this.#turn.flush()
+    for (const ack of this.channel.dueAcks(connection.ackAll)) connection.write(encodeAck(this.parts.frames, ack))
     for (const credit of this.channel.dueCredit()) connection.write(encodeCredit(this.parts.frames, credit))
+    connection.ackAll = false
   }
 
   #closed(connection: Connection, why: string): void {
     this.channel.detach(connection)
+    if (!this.channel.attached) this.#turn.flush()
     if (this.#connection !== connection) return
     this.#connection = undefined
     this.parts.linkClosed(this, why)

@@ -48,6 +48,7 @@ export interface AcceptanceDeps {
 }
 
 const NONE: Verdict = { kind: 'none' }
+const ACCEPT: Verdict = { kind: 'accept' }
 const GAP: Verdict = { kind: 'reject', why: 'gap' }
 
 /** Origin sessions that one device remembers; beyond half of it the one that has been silent for longest is forgotten. */
@@ -91,6 +92,7 @@ export class Acceptance {
 
   offer(offer: Offer): Eventually<Verdict> {
     if (!this.#deps.mesh.serving() || (!offer.state && this.#parking.closed(offer.address))) {
+      offer.stanza.pack()
       return this.#parking.park(offer, offer.stanza.inside.length)
     }
     return this.#decide(offer)
@@ -113,7 +115,7 @@ export class Acceptance {
     if (takers.length === 0) return NONE
     if (offer.state) return this.#giveState(offer, takers)
     const { osid } = offer.key
-    if (offer.prev > 0 && !offer.again && takers.some((session) => offer.prev > (session.watermarks.get(osid)?.last ?? 0))) return GAP
+    if (offer.prev > 0 && !offer.again && takers.some((session) => offer.prev > (session.watermarks?.get(osid)?.last ?? 0))) return GAP
     return this.#give(offer, takers)
   }
 
@@ -123,10 +125,9 @@ export class Acceptance {
       if (!takes(markOf(session, offer.key.osid), offer)) continue
       void this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer), fork })
     }
-    const verdict: Verdict = { kind: 'accept', sessions: takers.map((session) => session.session) }
     const room = roomOf(takers)
-    if (this.#stable === true && room === undefined) return this.#accepted(offer, takers, verdict)
-    return Promise.all([this.#stable, room]).then(() => this.#accepted(offer, takers, verdict))
+    if (this.#stable === true && room === undefined) return this.#accepted(offer, takers)
+    return Promise.all([this.#stable, room]).then(() => this.#accepted(offer, takers))
   }
 
   #forkOf({ audience, readdress }: Offer, takers: readonly Session[]): Fork | undefined {
@@ -134,9 +135,9 @@ export class Acceptance {
     return takers.length > 1 ? { done: false } : undefined
   }
 
-  #accepted(offer: Offer, takers: readonly Session[], verdict: Verdict): Verdict {
+  #accepted(offer: Offer, takers: readonly Session[]): Verdict {
     if (offer.row > 0 && takers[0] !== undefined) this.#deps.rows.remove(takers[0].account, offer.row)
-    return verdict
+    return ACCEPT
   }
 
   #giveState(offer: Offer, takers: readonly Session[]): Verdict {
@@ -144,7 +145,7 @@ export class Acceptance {
       if (offer.stanza.kind === 'presence' && !this.#isNews(session, offer)) continue
       void this.#write(session, { stanza: offer.stanza, key: offer.key, to: addressFor(session, offer), fork: this.#own })
     }
-    return { kind: 'accept', sessions: [] }
+    return ACCEPT
   }
 
   #isNews(session: Session, { stanza, owner }: Offer): boolean {
@@ -206,7 +207,8 @@ interface Written {
   readonly fork: Fork | undefined
 }
 
-function markOf({ watermarks }: Session, osid: string): Mark {
+function markOf(session: Session, osid: string): Mark {
+  const watermarks = session.watermarks ??= new Map<string, Mark>()
   const known = watermarks.get(osid)
   if (known !== undefined && watermarks.size <= WATERMARKS_MAX / 2) return known
   const mark = known ?? { last: 0, since: Infinity, again: undefined }

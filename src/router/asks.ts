@@ -5,25 +5,25 @@
 import { isForDevices, whenLeft, whenNobodyTookIt, type Fate } from '../rules/addressing.js'
 import type { Cancel, Clock } from '../telemetry/clock.js'
 import { StanzaError } from '../xmpp/errors.js'
-import type { HybridClock } from '../xmpp/hlc.js'
 import type { Acceptance } from './acceptance.js'
-import { type AskTable, type Asker, isOver } from './ask-table.js'
+import { type AskTable, isOver, sameLife } from './ask-table.js'
 import type { Backpressure } from './backpressure.js'
 import type { Mesh, Verdict } from './envelope.js'
 import { isPromise, type Eventually } from './eventually.js'
-import { Lane, OpenStanza, type Place, type Sent } from './open-stanza.js'
+import { Lane, OpenStanza, Place, type Sent } from './open-stanza.js'
 import type { NodeRef, Strategy } from './strategy.js'
 
 /** An ask that is open for this long is repeated to all nodes, so that no counted NONE is old. */
 export const REPEAT_MS = 30_000
 const LOOK_MS = 10_000
 const NOBODY: readonly NodeRef[] = []
+/** Lanes of one session that are kept when they are empty: most have the next stanza soon. */
+const LANES_KEPT = 4
 
 export interface AsksDeps {
   readonly mesh: Mesh
   readonly strategy: Strategy
   readonly clock: Clock
-  readonly hlc: HybridClock
   readonly acceptance: Acceptance
   readonly table: AskTable
   readonly pressure: Backpressure
@@ -35,7 +35,7 @@ export interface AsksDeps {
 
 export class Asks {
   readonly #deps: AsksDeps
-  /** By origin session, then by account. */
+  /** By origin session, then by account. Empty ones go when they are too many, and in time. */
   readonly #origins = new Map<string, Map<string, Lane>>()
   #cancel: Cancel | undefined
 
@@ -68,7 +68,7 @@ export class Asks {
       return
     }
     const lane = this.#origins.get(stanza.flow)?.get(stanza.address.bare.toString())
-    if (lane === undefined) {
+    if (lane === undefined || lane.idle) {
       this.#first(stanza)
       return
     }
@@ -82,7 +82,7 @@ export class Asks {
     for (const lane of this.#lanes()) {
       for (const stanza of lane.open) {
         if (stanza.stage !== 'asking' && stanza.stage !== 'stored') continue
-        if (!stanza.places.has(node.name) && this.#elsewhere(stanza).some((n) => n.name === node.name)) this.#askNode(lane, stanza, node)
+        if (stanza.place(node) === undefined && this.#elsewhere(stanza).some((n) => n.name === node.name)) this.#askNode(lane, stanza, node)
       }
     }
   }
@@ -100,8 +100,10 @@ export class Asks {
   lost(node: NodeRef): void {
     for (const lane of [...this.#lanes()]) {
       for (const stanza of lane.open) {
-        const place = stanza.places.get(node.name)
-        if (place !== undefined && isOver(place.node, node)) stanza.places.delete(node.name)
+        const place = stanza.place(node)
+        if (place === undefined || !isOver(place.node, node)) continue
+        place.over = true
+        stanza.places = stanza.places.filter((other) => other !== place)
       }
       this.#advance(lane)
     }
@@ -124,14 +126,18 @@ export class Asks {
     this.#advance(lane)
   }
 
+  #laneOf({ flow, address }: OpenStanza): Lane {
+    let lanes = this.#origins.get(flow)
+    if (lanes === undefined) this.#origins.set(flow, lanes = new Map<string, Lane>())
+    const account = address.bare.toString()
+    let lane = lanes.get(account)
+    if (lane === undefined) lanes.set(account, lane = new Lane(flow, account))
+    return lane
+  }
+
   #enlist(stanza: OpenStanza, verdict?: Eventually<Verdict>): Lane {
-    const osid = stanza.flow
-    const account = stanza.address.bare.toString()
-    const lanes = this.#origins.get(osid) ?? new Map<string, Lane>()
-    this.#origins.set(osid, lanes)
-    const lane = lanes.get(account) ?? new Lane(osid, account)
-    lanes.set(account, lane)
-    this.#deps.pressure.opened(osid, stanza.bytes)
+    const lane = this.#laneOf(stanza)
+    this.#deps.pressure.opened(lane.osid, stanza.bytes)
     stanza.since = this.#deps.clock.now()
     lane.open.push(stanza)
     if (verdict === undefined) this.#advance(lane)
@@ -155,8 +161,11 @@ export class Asks {
 
   /** Everybody, anew. */
   #askAll(lane: Lane, stanza: OpenStanza): void {
-    for (const place of stanza.places.values()) this.#deps.table.drop(place.ask)
-    stanza.places.clear()
+    for (const place of stanza.places) {
+      this.#deps.table.drop(place.ask)
+      place.over = true
+    }
+    stanza.places = []
     stanza.since = this.#deps.clock.now()
     stanza.prev = lane.before(stanza)
     const verdict = this.#deps.acceptance.offer(stanza)
@@ -168,46 +177,51 @@ export class Asks {
   }
 
   #askNode(lane: Lane, stanza: OpenStanza, node: NodeRef): void {
-    const { table, mesh, hlc, pressure } = this.#deps
-    const place = placeOf(stanza, node)
+    const { table, mesh, pressure } = this.#deps
+    const place = this.#placeOf(lane, stanza, node)
     table.drop(place.ask)
+    place.since = stanza.since
     place.verdict = undefined
     place.stuck = false
     place.prev = stanza.prev = lane.before(stanza)
+    table.put(place)
     const { key, address, audience, except, prev, row, readdress, again } = stanza
-    place.ask = table.next(node, key, new Waiting(this.#took, lane, stanza, place))
     const addressees = [{ ask: place.ask, address, audience, except, prev, row }]
     const moves = mesh.route(node, {
-      key, hlc: hlc.next(), view: mesh.viewNo, addressees, stanza: stanza.stanza, state: false, readdress, again
+      key, view: mesh.viewNo, addressees, stanza: stanza.stanza, state: false, readdress, again
     })
     if (!moves) pressure.full(node)
   }
 
   /** This node's own answer. */
   #here(lane: Lane, stanza: OpenStanza, verdict: Eventually<Verdict>): void {
-    const place = placeOf(stanza, this.#deps.mesh.self)
+    const { self } = this.#deps.mesh
+    stanza.asked = true
+    if (!isPromise(verdict) && verdict.kind === 'none' && stanza.place(self) === undefined) return
+    const place = this.#placeOf(lane, stanza, self)
     place.ask--             // below zero: never a number of the table
     place.prev = stanza.prev
     place.verdict = undefined
     place.stuck = false
     if (!isPromise(verdict)) {
-      this.#take(lane, stanza, place, verdict)
+      this.#take(place, verdict)
       return
     }
     const ask = place.ask
     void verdict.then((settled) => {
-      if (place.ask === ask && stanza.places.get(place.node.name) === place) this.#took(lane, stanza, place, settled)
+      if (place.ask === ask && !place.over) this.#took(place, settled)
     }, () => undefined)     // this life is fenced
   }
 
-  readonly #took = (lane: Lane, stanza: OpenStanza, place: Place, verdict: Verdict): void => {
+  readonly #took = (place: Place, verdict: Verdict): void => {
     this.#deps.pressure.moves(place.node)
-    if (lane.over || stanza.places.get(place.node.name) !== place) return
-    this.#take(lane, stanza, place, verdict)
-    this.#advance(lane)
+    if (place.lane.over || place.over) return
+    this.#take(place, verdict)
+    this.#advance(place.lane)
   }
 
-  #take(lane: Lane, stanza: OpenStanza, place: Place, verdict: Verdict): void {
+  #take(place: Place, verdict: Verdict): void {
+    const { lane, stanza } = place
     if (verdict.kind !== 'reject' || verdict.why !== 'gap') {
       place.verdict = verdict
       place.gapped = false
@@ -218,8 +232,8 @@ export class Asks {
 
   /** A device there has missed something: it is asked again for everything that is not closed (I5). */
   #askInOrder(lane: Lane, node: NodeRef): void {
-    const again = lane.open.filter((stanza) => stanza.stage !== 'settled' && stanza.places.has(node.name))
-    for (const stanza of again) placeOf(stanza, node).gapped = true
+    const again = lane.open.filter((stanza) => stanza.stage !== 'settled' && this.#wasAsked(stanza, node))
+    for (const stanza of again) this.#placeOf(lane, stanza, node).gapped = true
     for (const stanza of again) this.#askOne(lane, stanza, node)
   }
 
@@ -242,7 +256,7 @@ export class Asks {
       this.#dealWithNext(lane)
     }
     lane.busy = false
-    if (lane.empty) this.#remove(lane)
+    if (lane.empty && (this.#origins.get(lane.osid)?.size ?? 0) > LANES_KEPT) this.#remove(lane)
   }
 
   /** Closed are those that all have answered for and somebody or the store took, in their order. */
@@ -265,7 +279,7 @@ export class Asks {
   #askStuck(lane: Lane): void {
     lane.hasStuck = false
     for (const stanza of [...lane.open]) {
-      for (const place of stanza.places.values()) if (place.stuck) this.#askOne(lane, stanza, place.node)
+      for (const place of stanza.places) if (place.stuck) this.#askOne(lane, stanza, place.node)
     }
   }
 
@@ -282,8 +296,8 @@ export class Asks {
   }
 
   #nobody(lane: Lane, stanza: OpenStanza): void {
-    const fresh = this.#elsewhere(stanza).filter((node) => !stanza.places.has(node.name))
-    if (fresh.length > 0 && stanza.places.size > 0) {       // it has gone there since we asked
+    const fresh = this.#elsewhere(stanza).filter((node) => stanza.place(node) === undefined)
+    if (fresh.length > 0 && stanza.asked) {       // it has gone there since we asked
       for (const node of fresh) this.#askNode(lane, stanza, node)
       return
     }
@@ -333,9 +347,28 @@ export class Asks {
     if (lanes?.size === 0) this.#origins.delete(lane.osid)
   }
 
+  #wasAsked(stanza: OpenStanza, node: NodeRef): boolean {
+    return stanza.place(node) !== undefined || (stanza.asked && node.name === this.#deps.mesh.self.name)
+  }
+
+  #placeOf(lane: Lane, stanza: OpenStanza, node: NodeRef): Place {
+    const known = stanza.place(node)
+    if (known !== undefined && sameLife(known.node, node)) return known
+    const place = new Place(node, lane, stanza, this.#took)
+    stanza.asked = true
+    if (known !== undefined) {
+      known.over = true
+      stanza.places = stanza.places.filter((other) => other !== known)
+    }
+    stanza.places.push(place)
+    return place
+  }
+
   #repeatOld(): void {
     const now = this.#deps.clock.now()
+    this.#deps.pressure.sweep()
     for (const lane of [...this.#lanes()]) {
+      if (lane.idle) this.#remove(lane)
       for (const stanza of [...lane.open]) {
         const asking = stanza.stage === 'asking' || stanza.stage === 'stored'
         if (asking && now - stanza.since >= REPEAT_MS && lane.open.includes(stanza)) this.#askAll(lane, stanza)
@@ -346,34 +379,6 @@ export class Asks {
   * #lanes(): Iterable<Lane> {
     for (const lanes of this.#origins.values()) yield * lanes.values()
   }
-}
-
-/** What waits for one node's answer to one question. */
-class Waiting implements Asker {
-  readonly #took: (lane: Lane, stanza: OpenStanza, place: Place, verdict: Verdict) => void
-
-  constructor(
-    took: (lane: Lane, stanza: OpenStanza, place: Place, verdict: Verdict) => void,
-    readonly lane: Lane, readonly stanza: OpenStanza, readonly place: Place
-  ) {
-    this.#took = took
-  }
-
-  answered(ask: number, verdict: Verdict): void {
-    if (this.place.ask === ask) this.#took(this.lane, this.stanza, this.place, verdict)
-  }
-
-  gone(): void {
-    // `Asks.lost` takes the place away.
-  }
-}
-
-function placeOf(stanza: OpenStanza, node: NodeRef): Place {
-  const known = stanza.places.get(node.name)
-  if (known !== undefined && known.node.incarnation === node.incarnation) return known
-  const place: Place = { node, ask: 0, prev: 0, verdict: undefined, gapped: false, stuck: false }
-  stanza.places.set(node.name, place)
-  return place
 }
 
 function isComplete(stanza: OpenStanza): boolean {
@@ -387,7 +392,7 @@ function fateOf({ again, stanza, address: { resource } }: OpenStanza): Fate {
 
 /** A node could not take it just now. */
 function refusalOf(stanza: OpenStanza): StanzaError | undefined {
-  for (const { verdict } of stanza.places.values()) {
+  for (const { verdict } of stanza.places) {
     if (verdict?.kind === 'reject' && verdict.why === 'error') return new StanzaError(verdict.type, verdict.condition)
   }
   return undefined

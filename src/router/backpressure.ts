@@ -15,11 +15,12 @@ export const HOLD_MS = 10_000
 /** Un-answered stanzas that a session may add while a channel stays full. */
 const OPEN_WHILE_FULL_MAX = 16
 
+/** What one session has open. */
 interface Flow {
   stanzas: number
   bytes: number
   /** Reading goes on when these are called. */
-  readonly held: (() => void)[]
+  held: (() => void)[] | undefined
 }
 
 export class Backpressure {
@@ -51,8 +52,8 @@ export class Backpressure {
   }
 
   opened(osid: string, bytes: number): void {
-    const flow = this.#flows.get(osid) ?? { stanzas: 0, bytes: 0, held: [] }
-    this.#flows.set(osid, flow)
+    let flow = this.#flows.get(osid)
+    if (flow === undefined) this.#flows.set(osid, flow = { stanzas: 0, bytes: 0, held: undefined })
     flow.stanzas++
     flow.bytes += bytes
     this.#bytes += bytes
@@ -64,8 +65,15 @@ export class Backpressure {
     if (flow === undefined) return
     flow.stanzas--
     flow.bytes -= bytes
-    if (flow.stanzas === 0) this.#flows.delete(osid)
-    if (this.#hasRoom(flow)) for (const go of flow.held.splice(0)) go()
+    if (flow.held === undefined || !this.#hasRoom(flow)) return
+    const { held } = flow
+    flow.held = undefined
+    for (const go of held) go()
+  }
+
+  /** Now and then: flows that nothing is open of are kept until here, since most have the next one soon. */
+  sweep(): void {
+    for (const [osid, flow] of this.#flows) if (flow.stanzas === 0) this.#flows.delete(osid)
   }
 
   /** The channel to `node` is full. */
@@ -95,10 +103,11 @@ export class Backpressure {
   /** Resolves when the session may be read again; nothing when it may now. */
   room(osid: string): Promise<void> | undefined {
     const flow = this.#flows.get(osid)
-    if (flow === undefined) return undefined
+    if (flow === undefined || flow.stanzas === 0) return undefined
     if (flow.stanzas < OPEN_STANZAS_MAX && flow.bytes < OPEN_BYTES_MAX && !this.strained) return undefined
     return new Promise((resolve) => {
       const cancel = this.#clock.after(HOLD_MS, resolve)
+      flow.held ??= []
       flow.held.push(() => {
         cancel()
         resolve()

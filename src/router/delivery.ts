@@ -2,15 +2,15 @@
  * Between this node and the others: state that goes to many addresses as one envelope for each node, and what comes
  * from other nodes. Stanzas that must arrive exactly once go through `asks.ts`.
  */
+import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
-import type { HybridClock } from '../xmpp/hlc.js'
 import type { Jid } from '../xmpp/jid.js'
 import type { Stanza } from '../xmpp/stanza.js'
 import type { Acceptance, Offer } from './acceptance.js'
-import type { AskTable, Asker } from './ask-table.js'
+import type { AskTable, Question } from './ask-table.js'
 import type { Backpressure } from './backpressure.js'
 import type { Cause } from './cause.js'
-import type { Addressee, Answer, Envelope, Mesh, StanzaKey, Verdict } from './envelope.js'
+import type { Addressee, Envelope, Mesh, StanzaKey, Verdict } from './envelope.js'
 import { isPromise } from './eventually.js'
 import { OPEN_HEAD_BYTES } from './open-stanza.js'
 import type { LocalSessions } from './local-sessions.js'
@@ -30,11 +30,11 @@ export interface DeliveryDeps {
   readonly mesh: Mesh
   readonly sessions: LocalSessions
   readonly strategy: Strategy
-  readonly hlc: HybridClock
   readonly acceptance: Acceptance
   readonly table: AskTable
   readonly pressure: Backpressure
   readonly log: Log
+  readonly clock: Clock
 }
 
 interface Batch {
@@ -78,17 +78,16 @@ export class DeliveryDesk {
 
   /** Another node asks. */
   incoming(from: NodeRef, envelope: Envelope): void {
-    this.#deps.hlc.seen(envelope.hlc)
-    const { key, state, addressees } = envelope
-    const now: Answer[] = []
-    for (const addressee of addressees) {
-      const verdict = this.#deps.acceptance.offer(offerOf(envelope, addressee, from))
-      if (!isPromise(verdict)) now.push({ ask: addressee.ask, verdict })
-      else {
-        void verdict.then((settled) => this.#deps.mesh.answer(from, key, [{ ask: addressee.ask, verdict: settled }]), () => undefined)
-      }
+    const { acceptance, mesh } = this.#deps
+    let shared: Verdict | undefined                        // all addressees of a state envelope share one question
+    for (const addressee of envelope.addressees) {
+      const verdict = acceptance.offer(offerOf(envelope, addressee, from))
+      if (isPromise(verdict)) void verdict.then((settled) => mesh.answer(from, addressee.ask, settled), () => undefined)
+      else if (!envelope.state) mesh.answer(from, addressee.ask, verdict)
+      else if (shared?.kind !== 'accept') shared = verdict
     }
-    if (now.length > 0) this.#deps.mesh.answer(from, key, state ? inOne(now) : now)
+    const ask = envelope.addressees[0]?.ask
+    if (shared !== undefined && ask !== undefined) mesh.answer(from, ask, shared)
   }
 
   #batch(batches: Map<string, Batch>, target: Target): void {
@@ -103,33 +102,35 @@ export class DeliveryDesk {
   }
 
   #route(cause: Cause, key: StanzaKey, { node, targets }: Batch, what: { stanza: Stanza; readdress: boolean }): void {
-    const { mesh, hlc, table, pressure } = this.#deps
-    const ask = table.next(node, key, new StateWait(cause, pressure, node, what.stanza.inside.length + OPEN_HEAD_BYTES))
-    const addressees = targets.map((target) => addresseeFor(target, ask))
+    const { mesh, clock, table, pressure } = this.#deps
+    const wait = new StateWait(node, cause, pressure, what.stanza.inside.length + OPEN_HEAD_BYTES)
+    wait.since = clock.now()
+    table.put(wait)
+    const addressees = targets.map((target) => addresseeFor(target, wait.ask))
     const { stanza, readdress } = what
-    const moves = mesh.route(node, { key, hlc: hlc.next(), view: mesh.viewNo, addressees, stanza, state: true, readdress, again: false })
+    const moves = mesh.route(node, { key, view: mesh.viewNo, addressees, stanza, state: true, readdress, again: false })
     if (!moves) pressure.full(node)
   }
 }
 
 /** All addressees of a state envelope share one question. */
-class StateWait implements Asker {
+class StateWait implements Question {
+  ask = 0
+  since = 0
   readonly #cause: Cause
   readonly #pressure: Backpressure
-  readonly #node: NodeRef
   readonly #bytes: number
 
-  constructor(cause: Cause, pressure: Backpressure, node: NodeRef, bytes: number) {
+  constructor(readonly node: NodeRef, cause: Cause, pressure: Backpressure, bytes: number) {
     this.#cause = cause
     this.#pressure = pressure
-    this.#node = node
     this.#bytes = bytes
     cause.begin()
     pressure.opened(cause.osid, bytes)
   }
 
   answered(): void {
-    this.#pressure.moves(this.#node)
+    this.#pressure.moves(this.node)
     this.gone()
   }
 
@@ -147,10 +148,4 @@ function addresseeFor({ address, audience, except }: Target, ask: number): Addre
 function offerOf(envelope: Envelope, { address, audience, except, prev, row }: Addressee, owner: NodeRef): Offer {
   const { key, stanza, state, readdress, again } = envelope
   return { key, stanza, address, audience, except, prev, row, state, readdress, again, owner }
-}
-
-function inOne(answers: readonly Answer[]): readonly Answer[] {
-  const byAsk = new Map<number, Verdict>()
-  for (const { ask, verdict } of answers) if (byAsk.get(ask)?.kind !== 'accept') byAsk.set(ask, verdict)
-  return [...byAsk].map(([ask, verdict]) => ({ ask, verdict }))
 }

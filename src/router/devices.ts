@@ -191,7 +191,7 @@ export class Devices {
 /** A device that begins or ceases to take what is for all takes part from then on (or no more). */
 function show(session: Session, presence: Stanza | undefined, priority: number | undefined): void {
   const takes = (session.priority ?? -1) >= 0
-  if (takes !== ((priority ?? -1) >= 0)) for (const mark of session.watermarks.values()) mark.since = Infinity
+  if (takes !== ((priority ?? -1) >= 0)) for (const mark of session.watermarks?.values() ?? []) mark.since = Infinity
   session.setPresence(presence, priority)
 }
 

@@ -45,7 +45,6 @@ export interface Addressee {
 
 export interface Envelope {
   readonly key: StanzaKey
-  readonly hlc: Hlc
   /** The origin's view number. */
   readonly view: number
   readonly addressees: readonly Addressee[]
@@ -59,15 +58,10 @@ export interface Envelope {
 }
 
 export type Verdict =
-  | { readonly kind: 'accept'; readonly sessions: readonly string[] }
+  | { readonly kind: 'accept' }
   | { readonly kind: 'none' }
   | { readonly kind: 'reject'; readonly why: 'gap' }
   | { readonly kind: 'reject'; readonly why: 'error'; readonly type: StanzaErrorType; readonly condition: StanzaCondition }
-
-export interface Answer {
-  readonly ask: number
-  readonly verdict: Verdict
-}
 
 /** The other nodes, as the router sees them; `cluster/` implements it, `aloneMesh` serves a single node. */
 export interface Mesh {
@@ -79,7 +73,7 @@ export interface Mesh {
   refresh?(): void
   /** Queues an envelope on the route lane. Answers come to `onAnswers`. Returns false when the sender should pause. */
   route(to: NodeRef, envelope: Envelope): boolean
-  answer(to: NodeRef, key: StanzaKey, answers: readonly Answer[]): void
+  answer(to: NodeRef, ask: number, verdict: Verdict): void
   /** A device bound here: every node compares and closes its own older device of that full JID. */
   bound(jid: Jid, hlc: Hlc): void
   /** Caches of all other live nodes forget `key`; resolves when all have acked or gone. */
@@ -91,7 +85,8 @@ export interface Mesh {
 
 export interface MeshHandlers {
   envelope(from: NodeRef, envelope: Envelope): void
-  answers(from: NodeRef, key: StanzaKey, answers: readonly Answer[]): void
+  /** To `count` questions, numbered from `first` on. */
+  answers(from: NodeRef, first: number, count: number, verdict: Verdict): void
   bound(from: NodeRef, jid: Jid, hlc: Hlc): void
   invalidate(cache: string, key: string): void
   /** `up`: linked and live. `lost`: fenced. `left`: stopped cleanly. Also a new incarnation of a known name ends the old one. */

@@ -51,6 +51,7 @@ export class Inbound {
       return
     }
     const entry = { from, envelope, since: this.#clock.now() }
+    envelope.stanza.pack()
     const { length } = envelope.stanza.inside
     if (line === undefined) this.#lines.set(from.name, { waiting: [entry], bytes: length, warned: false })
     else {

@@ -5,6 +5,7 @@
 import type { Jid } from '../xmpp/jid.js'
 import type { Stanza } from '../xmpp/stanza.js'
 import type { Offer } from './acceptance.js'
+import type { Question } from './ask-table.js'
 import type { Cause } from './cause.js'
 import { ordinal, type StanzaKey, type Verdict } from './envelope.js'
 import type { NodeRef } from './strategy.js'
@@ -12,18 +13,32 @@ import type { NodeRef } from './strategy.js'
 /** What an open stanza costs besides its inside: head, places, questions. Without it, empty ones would be free. */
 export const OPEN_HEAD_BYTES = 1024
 
-/** One node that was asked. */
-export interface Place {
-  readonly node: NodeRef
-  /** The latest question; only its answer counts. */
-  ask: number
+/** One node that was asked: the latest question to it, only whose answer counts. */
+export class Place implements Question {
+  ask = 0
+  since = 0
   /** What that question said of earlier stanzas. */
-  prev: number
+  prev = 0
   /** `undefined` until it is answered; a gap is no answer. */
-  verdict: Verdict | undefined
+  verdict: Verdict | undefined = undefined
   /** Asked again because of a gap already: the next gap waits until an earlier stanza is closed. */
-  gapped: boolean
-  stuck: boolean
+  gapped = false
+  stuck = false
+  /** No longer one of its stanza's. */
+  over = false
+
+  constructor(
+    readonly node: NodeRef, readonly lane: Lane, readonly stanza: OpenStanza,
+    private readonly took: (place: Place, verdict: Verdict) => void
+  ) {}
+
+  answered(verdict: Verdict): void {
+    this.took(this, verdict)
+  }
+
+  gone(): void {
+    // `Asks.lost` takes the place away.
+  }
 }
 
 /**
@@ -68,7 +83,9 @@ export class OpenStanza implements Offer {
   stage: Stage = 'asking'
   /** When it was asked last, monotonic. */
   since = 0
-  readonly places = new Map<string, Place>()
+  /** Somebody was asked, this node included; a place for it is kept only when there is something to remember. */
+  asked = false
+  places: Place[] = []
 
   constructor(sent: Sent) {
     this.cause = sent.cause
@@ -87,13 +104,18 @@ export class OpenStanza implements Offer {
     return this.stanza.inside.length + OPEN_HEAD_BYTES
   }
 
+  place(node: NodeRef): Place | undefined {
+    for (const place of this.places) if (place.node.name === node.name) return place
+    return undefined
+  }
+
   get answered(): boolean {
-    for (const place of this.places.values()) if (place.verdict === undefined) return false
+    for (const place of this.places) if (place.verdict === undefined) return false
     return true
   }
 
   get accepted(): boolean {
-    for (const place of this.places.values()) if (place.verdict?.kind === 'accept') return true
+    for (const place of this.places) if (place.verdict?.kind === 'accept') return true
     return false
   }
 }
@@ -114,6 +136,11 @@ export class Lane {
 
   get empty(): boolean {
     return this.open.length === 0 && this.waiting.length === 0
+  }
+
+  /** Nothing stands here, and nobody works on it. */
+  get idle(): boolean {
+    return !this.busy && this.empty
   }
 
   /** One address at a time: both forms share a device's watermark. */

@@ -43,7 +43,7 @@ export function createParts(deps: RouterDeps, drawnLife: string): Parts {
   const shown = new Shown()
   const rows = new OfflineRows(services.store.offline, clock, log)
   const acceptance = new Acceptance({ ...deps, shown, rows, send: (deliveries) => dispatch.sendOwn(deliveries) })
-  const delivery = new DeliveryDesk({ ...deps, acceptance, table, pressure, log })
+  const delivery = new DeliveryDesk({ ...deps, acceptance, table, pressure, log, clock })
   const destinations = new Map<string, Destination>()
   const dispatch = new Dispatch({ ...deps, abroad: deps.abroad, destinations, acceptance, delivery, life, log, asks: () => asks })
   const asks = new Asks({

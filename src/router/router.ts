@@ -109,8 +109,9 @@ function listen(deps: RouterDeps, parts: Parts, clients: ClientStanzas): void {
   }
   mesh.listen({
     envelope: (from, envelope) => parts.inbound.envelope(from, envelope),
-    answers: (from, key, answers) => {
-      if (!parts.inbound.isOver(from)) parts.table.answers(from, key, answers)
+    answers: (from, first, count, verdict) => {
+      if (parts.inbound.isOver(from)) return
+      for (let ask = first; ask < first + count; ask++) parts.table.answered(from, ask, verdict)
     },
     bound: (from, jid, bound) => {
       hlc.seen(bound)
@@ -148,7 +149,7 @@ async function removeAccount(deps: RouterDeps, life: NodeLife, account: AccountR
   const { pipeline, services, sessions } = deps
   const ctx = new HandlerContext(services, account, undefined, life.cause().itself)
   const forgotten = services.caches.forgetAccount(account.jid)    // before its devices say goodbye
-  sessions.closeAccount(account.jid)
+  sessions.closeAccount(account.jid, 'account-removed', services.clock.now())
   for (const { plugin, run } of pipeline.accountRemoved ?? []) {
     try {
       await run(account, ctx)

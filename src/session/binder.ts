@@ -35,6 +35,7 @@ export function createBinder(parts: BinderParts): Binder {
 
   return {
     async bind(identity: Identity, resource: string | undefined, stream: OpenStream): Promise<Bound> {
+      sessions.checkLogin(identity.jid, stream.since)
       const jid = identity.jid.withResource(resource ?? randomBytes(RESOURCE_BYTES).toString('base64url'))
       if (!sessions.gateOpen) throw new StanzaError('wait', 'resource-constraint', 'This node may not serve at the moment')
       checkLimit(parts, jid)
@@ -52,6 +53,7 @@ export function createBinder(parts: BinderParts): Binder {
 
     async resume(identity: Identity, wish: ResumeWish, stream: OpenStream): Promise<Resumed> {
       if (!sessions.gateOpen) throw new StreamError('resource-constraint', 'This node may not serve at the moment')
+      sessions.checkLogin(identity.jid, stream.since)
       return resumptions.find(wish.previd, identity).resume(stream, wish)
     }
   }

@@ -56,10 +56,10 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
   readonly account: AccountRef
   readonly session: string
   readonly bound: Hlc
+  watermarks: LocalSession['watermarks']
   readonly #parts: SessionParts
   readonly #incoming: Incoming
   readonly #outgoing: Outgoing
-  #watermarks: LocalSession['watermarks'] | undefined
   /** Slots and what is in them, in turn: there are few. */
   #slots = EMPTY
   /** Nobody looks at the client. */
@@ -118,11 +118,6 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
     return this.#incoming.handled.h
   }
 
-  get watermarks(): LocalSession['watermarks'] {
-    this.#watermarks ??= new Map()
-    return this.#watermarks
-  }
-
   get<T>(slot: Slot<T>): T {
     const at = this.#slots.indexOf(slot)
     return at < 0 ? slot.initial : this.#slots[at + 1] as T
@@ -135,6 +130,7 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
   }
 
   setPresence(presence: Stanza | undefined, priority: number | undefined): void {
+    presence?.pack()                                                    // it stays for long
     this.#presence = presence
     this.#priority = priority
   }

@@ -33,6 +33,6 @@ export interface Session extends Device {
   /** The last available presence and its priority; `undefined` for unavailable. */
   setPresence(presence: Stanza | undefined, priority: number | undefined): void
   close(error: StreamError | undefined, reason: StreamClosedReason): void
-  /** What the device has of other sessions, by `osid` (I5). Kept as long as the session (trap 13). */
-  readonly watermarks: Map<string, Mark>
+  /** What the device has of other sessions, by `osid` (I5); nothing before the first. Kept as long as the session (trap 13). */
+  watermarks: Map<string, Mark> | undefined
 }

@@ -33,6 +33,7 @@ function accountsWith(accounts: Accounts, { admits, clock }: GuestRules): Accoun
     },
     create: (jid, keys) => (guestAt(jid) === undefined ? accounts.create(jid, keys) : Promise.resolve(undefined)),
     setKeys: (account, keys) => (isGuest(account) ? refused() : accounts.setKeys(account, keys)),
+    setDisabled: (account, disabled) => (isGuest(account) ? refused() : accounts.setDisabled(account, disabled)),
     addKeys: (account, keys) => (isGuest(account) ? refused() : accounts.addKeys(account, keys)),
     remove: (jid) => accounts.remove(jid),
     count: (domain) => accounts.count(domain),

@@ -44,6 +44,8 @@ export interface Accounts {
   create(jid: Jid, keys: readonly ScramKeys[]): Promise<AccountRecord | undefined>
   /** A new password: all tokens are dropped with the old keys. */
   setKeys(account: AccountRef, keys: readonly ScramKeys[]): Promise<void>
+  /** Who is disabled cannot log in; all tokens are dropped. */
+  setDisabled(account: AccountRef, disabled: boolean): Promise<void>
   /** Keys of the same password for one hash more, or better ones (XEP-0480). */
   addKeys(account: AccountRef, keys: ScramKeys): Promise<void>
   /** With everything that belongs to it. False when it was not there. */

@@ -36,7 +36,7 @@ export interface StreamParts {
 export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   readonly #transport: Transport
   readonly #parts: StreamParts
-  readonly #startedAt: number
+  readonly since: number
   /** Until a resource is bound. */
   #negotiators: Map<Feature, Negotiator> | undefined
   #state: StreamState = { kind: 'opening' }
@@ -60,8 +60,8 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#transport = transport
     this.#parts = parts
     this.#flags = raised({ secure: transport.peer.secure }, [])
-    this.#startedAt = parts.clock.now()
-    this.#deadline = this.#startedAt + parts.profile.authenticatedMs
+    this.since = parts.clock.now()
+    this.#deadline = this.since + parts.profile.authenticatedMs
   }
 
   /** Begins to listen. */
@@ -378,7 +378,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#parts.over(this, reason)
     closingLine(this.log, {
       reason, condition, detail, stream: this.#id, jid: (this.#jid ?? this.#identity?.jid)?.toString(),
-      seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent
+      seconds: Math.round((this.clock.now() - this.since) / 100) / 10, received: this.#received, sent: this.#sent
     })
     try {
       consumer?.ended(reason, this)

@@ -38,7 +38,7 @@ const OWNER = Symbol('transport')
 type Owned = Socket & { [OWNER]: TcpTransport }
 
 // One object for one client: it is also what its parser, its queue and its pace talk to, and says who is there.
-export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, QueueOwner, Reader, Flushable {
+export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, ParserSink, QueueOwner, Reader {
   readonly kind = 'tcp'
   readonly form = 'stream'
   readonly address: string
@@ -89,7 +89,7 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
     this.#tls = origin.tls
     this.#startTlsWith = origin.secure ? undefined : startTlsWith
     this.#requestCert = requestCert
-    this.#heardAt = room.wheel.now()
+    this.#heardAt = room.wheel.coarseNow
     this.#queue = new WriteQueue(room.turn, room.bounds, this)
     this.#queue.use(socket)
     this.#parser = new StreamParser(room.bounds.before, this, room.desks)
@@ -207,7 +207,7 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
 
   header(header: StreamHeader): boolean {
     this.#headerBy = Infinity
-    this.#domain = header.attrs['to']
+    if (!this.#isAuthenticated) this.#domain = header.attrs['to']
     if (!this.#deaf) this.#sink?.header(header)
     return this.#mayGoOn()
   }

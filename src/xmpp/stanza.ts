@@ -60,7 +60,7 @@ export class Stanza implements StanzaHead {
 
   /** From parsed bytes: `inside` is safe UTF-8 whose default namespace is `jabber:client`. */
   static ofBytes(head: StanzaHead, children: readonly ChildName[], inside: Buffer, count?: TreeCount): Stanza {
-    return new Stanza(head, { children, inside, trees: undefined, count })
+    return new Stanza(head, inside.length === 0 ? NOTHING : { children, inside, trees: undefined, count })
   }
 
   /** One that we make ourselves. */

@@ -1,7 +1,7 @@
 /** Real meshes in one process, on loopback, over tables in memory. */
 import { createMesh, type NodeMesh } from '../../src/cluster/mesh.js'
 import type { ClusterMetrics, ClusterSettings } from '../../src/cluster/settings.js'
-import type { Answer, Envelope, MeshHandlers, StanzaKey } from '../../src/router/envelope.js'
+import type { Envelope, MeshHandlers, Verdict } from '../../src/router/envelope.js'
 import type { NodeRef } from '../../src/router/strategy.js'
 import type { ClusterTables } from '../../src/storage/cluster-tables.js'
 import { systemClock, type Clock } from '../../src/telemetry/clock.js'
@@ -33,7 +33,7 @@ export const noMetrics: ClusterMetrics = {
 
 export interface Arrived {
   readonly envelopes: { from: NodeRef; envelope: Envelope }[]
-  readonly answers: { from: NodeRef; key: StanzaKey; answers: readonly Answer[] }[]
+  readonly answers: { from: NodeRef; ask: number; verdict: Verdict }[]
   readonly bound: { from: NodeRef; jid: Jid; hlc: Hlc }[]
   readonly invalidated: string[]
   readonly nodes: { change: string; node: NodeRef }[]
@@ -77,14 +77,16 @@ export function node(spec: NodeSpec): TestNode {
 function handlersOf(self: TestNode, spec: NodeSpec): MeshHandlers {
   const { arrived, mesh } = self
   const accept = (_node: TestNode, from: NodeRef, envelope: Envelope): void =>
-    mesh.answer(from, envelope.key, envelope.addressees.map(({ ask }) => ({ ask, verdict: { kind: 'accept', sessions: [SESSION] } })))
+    envelope.addressees.forEach(({ ask }) => { mesh.answer(from, ask, { kind: 'accept' }) })
   return {
     envelope(from, envelope) {
       arrived.envelopes.push({ from, envelope })
       const react = spec.onEnvelope ?? accept
       react(self, from, envelope)
     },
-    answers: (from, key, answers) => void arrived.answers.push({ from, key, answers }),
+    answers(from, first, count, verdict) {
+      for (let ask = first; ask < first + count; ask++) arrived.answers.push({ from, ask, verdict })
+    },
     bound: (from, jid, hlc) => void arrived.bound.push({ from, jid, hlc }),
     invalidate: (cache, key) => void arrived.invalidated.push(`${cache} ${key}`),
     node: (change, other) => void arrived.nodes.push({ change, node: other }),
@@ -102,7 +104,7 @@ export function envelope(index: number, to: string, more: Partial<Envelope> = {}
   const head = { kind: 'message', to: address, from, id: `m${index}`, type: 'chat', lang: 'en' } as const
   const inside = Buffer.from(`<body>${index}</body>`)
   return {
-    key: { osid: SESSION, index, k: 0 }, hlc: { ms: 5, count: 1 }, view: 3, state: false, readdress: false, again: false,
+    key: { osid: SESSION, index, k: 0 }, view: 3, state: false, readdress: false, again: false,
     addressees: [{ ask: index, address, audience: '', except: undefined, prev: index - 1, row: 0 }],
     stanza: Stanza.ofBytes(head, [{ name: 'body', ns: 'jabber:client' }], inside),
     ...more

@@ -425,7 +425,7 @@ describe('a cut link', () => {
     const to = ref(a, 'b.example')
     expect(a.mesh.route(to, envelope(1, 'juliet@im.test'))).toBe(true)
     await pass(31_000)
-    expect(a.arrived.answers.map((each) => each.answers[0]?.verdict)).toEqual([
+    expect(a.arrived.answers.map(({ verdict }) => verdict)).toEqual([
       { kind: 'reject', why: 'error', type: 'wait', condition: 'remote-server-timeout' }
     ])
     const large = envelope(2, 'juliet@im.test', { stanza: envelope(2, 'juliet@im.test').stanza })
@@ -433,7 +433,7 @@ describe('a cut link', () => {
     for (let n = 0; n < 60_000; n++) if (!a.mesh.route(to, large)) paused++
     await pass(250)
     expect(paused).toBeGreaterThan(0)
-    expect(a.arrived.answers.at(-1)?.answers[0]?.verdict).toMatchObject({ type: 'wait', condition: 'resource-constraint' })
+    expect(a.arrived.answers.at(-1)?.verdict).toMatchObject({ type: 'wait', condition: 'resource-constraint' })
   })
 
   test.each([
@@ -652,7 +652,7 @@ describe('between nodes', () => {
     await start(a, b)
     a.mesh.route(ref(a, 'b.example'), envelope(1, 'juliet@im.test'))
     await comes(() => a.arrived.answers.length === 1, 'the answer')
-    expect(a.arrived.answers[0]?.answers[0]?.verdict).toMatchObject({ condition: 'internal-server-error' })
+    expect(a.arrived.answers[0]?.verdict).toMatchObject({ condition: 'internal-server-error' })
     expect(events(b, 'cluster.handler.failed')).toHaveLength(1)
     expect(linked(a, 'b.example')).toBe(true)
   })
@@ -678,9 +678,9 @@ describe('between nodes', () => {
     const [a, b] = [make('a.example'), make('b.example')]
     await start(a, b)
     const one = envelope(1, 'juliet@im.test')
-    const many = Array.from({ length: 40_000 }, (_, n) => one.addressees.map((each) => ({ ...each, ask: n + 1 }))).flat()
+    const many = Array.from({ length: 200_000 }, (_, n) => one.addressees.map((each) => ({ ...each, ask: n + 1 }))).flat()
     a.mesh.route(ref(a, 'b.example'), { ...one, addressees: many })
-    await comes(() => a.arrived.answers.reduce((sum, each) => sum + each.answers.length, 0) === 40_000, 'all answers')
+    await comes(() => a.arrived.answers.length === 200_000, 'all answers')
     expect(b.arrived.envelopes.length).toBeGreaterThan(1)
   })
 })

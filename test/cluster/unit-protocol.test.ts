@@ -3,15 +3,18 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { decodeBoshAnswer, decodeBoshRequest, encodeBoshAnswer, encodeRequest } from '../../src/cluster/bosh.js'
-import { decodeAnswer, decodeRoute, encodeAnswer, encodeRoute } from '../../src/cluster/envelope-codec.js'
 import { FrameFault } from '../../src/cluster/bytes.js'
+import { RouteReader, RouteWriter } from '../../src/cluster/envelope-codec.js'
 import {
   FRAME, FRAME_BYTES_MAX, FrameReader, FrameWriter, LANE, parseFrame, RESERVED_FRAMES, setSeq, type RawFrame
 } from '../../src/cluster/frames.js'
 import * as bodies from '../../src/cluster/link-frames.js'
 import { decodeMessage } from '../../src/cluster/strategies/registry-codec.js'
+import { WORDS_MAX } from '../../src/cluster/words.js'
 import { LINK_REFUSED } from '../../src/telemetry/reasons.js'
 import type { HybridClock } from '../../src/xmpp/hlc.js'
+import { Stanza } from '../../src/xmpp/stanza.js'
+import { decodeAnswers, decodeRoutes, encodeAnswers, encodeRoutes } from './codecs.js'
 import { envelope } from './meshes.js'
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'link-protocol.md'), 'utf8')
@@ -47,18 +50,18 @@ const codecs: Readonly<Record<string, Codec<unknown>>> = {
   PEERS: codec(bodies.decodePeers, (v) => bodies.encodePeers(frames, v), [
     { name: 'c.example', incarnation: 5, advertise: 'c.example:5777' }
   ]),
-  ROUTE: codec(decodeRoute, (v) => encodeRoute(frames, 'stanza' in v ? v : envelope(1, juliet)), expect.objectContaining({
-    key: { osid, index: 5, k: 0 }, hlc: { ms: NOW.ms, count: 0 }, view: 33, state: false, readdress: false
-  })),
-  ANSWER: codec(decodeAnswer, (v) => encodeAnswer(frames, v.key, v.answers), {
-    key: { osid, index: 5, k: 0 },
-    answers: [
-      { ask: 12, verdict: { kind: 'accept', sessions: ['ffeeddccbbaa99887766554433221100'] } },
-      { ask: 13, verdict: { kind: 'none' } },
-      { ask: 14, verdict: { kind: 'reject', why: 'gap' } },
-      { ask: 15, verdict: { kind: 'reject', why: 'error', type: 'wait', condition: 'resource-constraint' } }
-    ]
-  }),
+  ROUTE: codec(decodeRoutes, (v) => encodeRoutes(frames, ...v.filter((one) => 'stanza' in one)), [5, 6].map((index) =>
+    expect.objectContaining({
+      key: { osid, index, k: 0 }, view: 33, state: false, readdress: false, again: false,
+      addressees: [expect.objectContaining({ ask: index + 7, prev: index === 5 ? 4 * 256 : 5 * 256 })]
+    }))),
+  ANSWER: codec(decodeAnswers, (v) => encodeAnswers(frames, v), [
+    { ask: 12, verdict: { kind: 'accept' } },
+    { ask: 13, verdict: { kind: 'accept' } },
+    { ask: 14, verdict: { kind: 'none' } },
+    { ask: 300, verdict: { kind: 'reject', why: 'gap' } },
+    { ask: 301, verdict: { kind: 'reject', why: 'error', type: 'wait', condition: 'resource-constraint' } }
+  ]),
   BOSH_REQUEST: codec(decodeBoshRequest, (v) => encodeRequest(frames, v.id, v.request), {
     id: 3, request: { sid: 's1', address: '192.0.2.7', secure: true, body: Buffer.from('<body/>') }
   }),
@@ -131,36 +134,81 @@ describe('frames', () => {
     if (name === 'REG' || name === 'GOODBYE') return // every length of their bodies is one
     for (let length = 0; length < body.length; length++) {
       const attempt = (): unknown => decode?.(body.subarray(0, length))
-      if (name === 'ROUTE') expectUnreadable(attempt)
-      else expect(attempt).toThrow(FrameFault)
+      expect(attempt).toThrow(FrameFault)
     }
   })
 
   test('K20 a stanza with a bad head is unreadable, its questions are not', () => {
-    const body = bodyOf(encodeRoute(frames, envelope(3, juliet)))
+    const body = bodyOf(encodeRoutes(frames, envelope(3, juliet), { ...envelope(4, juliet), stanza: Stanza.of({ kind: 'iq' }) }))
     const at = body.indexOf('romeo@im.test/orchard')
     body.write('<', at)
-    expect(decodeRoute(body)).toMatchObject({ asks: [3], why: 'an address that is none' })
+    expect(decodeRoutes(body)).toMatchObject([{ asks: [3], why: 'an address that is none' }, { key: { index: 4 } }])
   })
 
   test('K20 an inside that is not marked as copyable is refused', () => {
-    const body = bodyOf(encodeRoute(frames, envelope(3, juliet)))
-    const flags = 16 + 6 + 1 + 8 + 6
-    body[flags] = (body[flags] ?? 0) & ~4
-    expect(decodeRoute(body)).toMatchObject({ asks: [3] })
+    const body = bodyOf(encodeRoutes(frames, envelope(3, juliet)))
+    const flags = body.indexOf('jabber:client') + 'jabber:client'.length + 1 + 4 + 1 + 1 + 1 + 1
+    expect(body[flags]).toBe(4)
+    body[flags] = 0
+    expect(decodeRoutes(body)).toMatchObject([{ asks: [3] }])
+  })
+
+  test('§5 a word stands in the first frame that has it, and the frames behind name its number', () => {
+    const writer = new RouteWriter()
+    const reader = new RouteReader()
+    const sizes = [1, 2].map((index) => {
+      writer.add(envelope(index, juliet))
+      const body = bodyOf(writer.finish(frames))
+      expect(decodeRoutes(body, reader)).toMatchObject([{ key: { index }, addressees: [{ address: { local: 'juliet' } }] }])
+      return body.length
+    })
+    expect(sizes[1]).toBeLessThan(60)
+    writer.forget()                                        // the next one may be the first that arrives
+    writer.add(envelope(3, juliet))
+    expect(decodeRoutes(bodyOf(writer.finish(frames)), new RouteReader())).toMatchObject([{ key: { index: 3 } }])
+  })
+
+  test('§5 a number that is no word is a fault, and too many words are', () => {
+    const writer = new RouteWriter()
+    writer.add(envelope(1, juliet))
+    writer.finish(frames)
+    writer.add(envelope(2, juliet))
+    expect(() => decodeRoutes(bodyOf(writer.finish(frames)))).toThrow(FrameFault)
+    const out = frames.begin(FRAME.ROUTE, LANE.route)
+    out.u8(1)
+    out.varint(WORDS_MAX + 1)
+    for (let i = 0; i <= WORDS_MAX; i++) out.text16(String(i))
+    out.varint(0)
+    expect(() => decodeRoutes(bodyOf(frames.finish()))).toThrow(FrameFault)
+  })
+
+  test('§5 when there are too many words, the table begins anew, and nobody is mistaken for another', () => {
+    const writer = new RouteWriter()
+    const reader = new RouteReader()
+    for (let index = 1; index < WORDS_MAX * 2; index++) {
+      const name = `u${index}@im.test`
+      writer.add(envelope(index, name))
+      if (index % 500 !== 0) continue
+      const read = decodeRoutes(bodyOf(writer.finish(frames)), reader)
+      const named = read.map((one) => ('stanza' in one ? String(one.addressees[0]?.address) : one.why))
+      expect(named).toEqual(Array.from({ length: 500 }, (_, i) => `u${index - 499 + i}@im.test`))
+    }
+  })
+
+  test('§5 a text that no word can be stands where it is used', () => {
+    const one = envelope(1, `${'j'.repeat(400)}@im.test`)
+    expect(decodeRoutes(bodyOf(encodeRoutes(frames, one)))).toMatchObject([{ addressees: [{ address: { local: 'j'.repeat(400) } }] }])
+  })
+
+  test('§5 a run of answers that nobody can have asked for is refused', () => {
+    const out = frames.begin(FRAME.ANSWER, LANE.answer)
+    for (const number of [1, 1, 2 ** 40]) out.varint(number)
+    out.u8(0)
+    expect(() => decodeAnswers(bodyOf(frames.finish()))).toThrow(FrameFault)
   })
 })
 
 function bodyOf(frame: Buffer): Buffer {
   setSeq(frame, 1)
   return parseFrame(frame).body
-}
-
-/** Questions that could be read are answered; otherwise the frame is a fault. */
-function expectUnreadable(attempt: () => unknown): void {
-  try {
-    expect(attempt()).toMatchObject({ asks: [12] })
-  } catch (error) {
-    expect(error).toBeInstanceOf(FrameFault)
-  }
 }

@@ -3,10 +3,10 @@ import { connect as connectPlain } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { makeCertificate } from '../../src/cluster/certificate.js'
-import { encodeRoute } from '../../src/cluster/envelope-codec.js'
 import { FRAME, setSeq } from '../../src/cluster/frames.js'
 import { encodeAuth, encodeHello, encodeReg } from '../../src/cluster/link-frames.js'
 import { MemoryTables } from './memory-tables.js'
+import { encodeRoutes } from './codecs.js'
 import { envelope, linked, node, started, until, type TestNode } from './meshes.js'
 import { frames, Impostor, RawLink } from './raw-link.js'
 
@@ -131,7 +131,7 @@ describe('frames that may not be', () => {
   test('K09 ROUTE before READY: closed, nothing dispatched', async () => {
     const z = await Impostor.in(tables)
     const link = await z.greet(a.port())
-    const frame = encodeRoute(frames, envelope(1, 'juliet@im.test'))
+    const frame = encodeRoutes(frames, envelope(1, 'juliet@im.test'))
     setSeq(frame, 1)
     link.send(frame)
     expect(await link.goodbye()).toBe('protocol')
@@ -178,7 +178,7 @@ describe('frames that may not be', () => {
   test('K20 a ROUTE whose stanza cannot be read is rejected, and the link stays', async () => {
     const z = await Impostor.in(tables)
     const link = await z.link(a.port())
-    const frame = encodeRoute(frames, envelope(1, 'juliet@im.test'))
+    const frame = encodeRoutes(frames, envelope(1, 'juliet@im.test'))
     setSeq(frame, 1)
     frame.write('<', frame.indexOf('romeo@im.test/orchard'))
     link.send(frame)

@@ -5,15 +5,16 @@
 import { isDeepStrictEqual } from 'node:util'
 import { decodeBoshAnswer, decodeBoshRequest, encodeBoshAnswer, encodeRequest } from '../../src/cluster/bosh.js'
 import { ByteWriter, FrameFault, U48_MAX } from '../../src/cluster/bytes.js'
-import { decodeAnswer, decodeRoute, encodeAnswer, encodeRoute, linkJid } from '../../src/cluster/envelope-codec.js'
+import { linkJid } from '../../src/cluster/envelope-codec.js'
 import { FRAME, FRAME_BYTES_MAX, FrameReader, FrameWriter, LANES, parseFrame, setSeq, type RawFrame } from '../../src/cluster/frames.js'
 import * as small from '../../src/cluster/link-frames.js'
 import { decodeMessage, encodeMessage, type Change, type RegistryMessage } from '../../src/cluster/strategies/registry-codec.js'
-import type { Addressee, Answer, Envelope, StanzaKey, Verdict } from '../../src/router/envelope.js'
+import type { Addressee, Envelope, StanzaKey, Verdict } from '../../src/router/envelope.js'
 import { STANZA_CONDITIONS } from '../../src/xmpp/errors.js'
 import type { HybridClock } from '../../src/xmpp/hlc.js'
 import type { Jid } from '../../src/xmpp/jid.js'
 import { Stanza } from '../../src/xmpp/stanza.js'
+import { decodeAnswers, decodeRoutes, encodeAnswers, encodeRoutes, type Answer } from '../cluster/codecs.js'
 import { mutant, tokensOf, type Material } from './mutate.js'
 import { Random } from './random.js'
 import { same, type Target } from './run.js'
@@ -50,13 +51,13 @@ function stanza(random: Random): Stanza {
 }
 
 const envelope = (random: Random): Envelope => ({
-  key: key(random), hlc: hlc(random), view: number(random), addressees: random.list(4, () => addressee(random)), stanza: stanza(random),
+  key: key(random), view: number(random), addressees: random.list(4, () => addressee(random)), stanza: stanza(random),
   state: random.once(2), readdress: random.once(2), again: random.once(2)
 })
 
 function verdict(random: Random): Verdict {
   switch (random.below(4)) {
-    case 0: return { kind: 'accept', sessions: random.list(3, () => random.hex(16)) }
+    case 0: return { kind: 'accept' }
     case 1: return { kind: 'none' }
     case 2: return { kind: 'reject', why: 'gap' }
     default: return { kind: 'reject', why: 'error', type: random.pick(['auth', 'cancel', 'continue', 'modify', 'wait'] as const),
@@ -121,9 +122,8 @@ export const CODECS: readonly Codec[] = [
     v.cache, v.key),
     small.decodeInvalidate]),
   codec(FRAME.REG, [registry, (v) => small.encodeReg(frames, encodeMessage(out, v)), (body) => decodeMessage(body, NODE)]),
-  codec(FRAME.ROUTE, [envelope, (v) => encodeRoute(frames, v), decodeRoute]),
-  codec(FRAME.ANSWER, [(r) => ({ key: key(r), answers: r.list(4, () => answer(r)) }), (v) => encodeAnswer(frames, v.key, v.answers),
-    decodeAnswer]),
+  codec(FRAME.ROUTE, [(r) => r.list(3, () => envelope(r)), (v) => encodeRoutes(frames, ...v), (body) => decodeRoutes(body)]),
+  codec(FRAME.ANSWER, [(r) => r.list(4, () => answer(r)), (v) => encodeAnswers(frames, v), decodeAnswers]),
   codec(FRAME.BOSH_REQUEST, [(r) => ({ id: number(r), request: { sid: r.pick(['', 's1']), address: '::1', secure: r.once(2),
     body: r.pick(BODIES) } }),
     (v) => encodeRequest(frames, v.id, v.request), decodeBoshRequest]),
@@ -135,6 +135,7 @@ const BY_TYPE: ReadonlyMap<number, Codec> = new Map(CODECS.map((one) => [one.typ
 
 /** Stanzas keep their content to themselves. */
 function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null || !('stanza' in value)) return value
   const shown = value.stanza as Stanza
   return { ...value, stanza: [{ ...shown }, shown.children, shown.inside] }
@@ -226,7 +227,7 @@ function judged({ type, body }: RawFrame): boolean {
   if (one === undefined) return false
   const value = refusedOr(() => one.decode(Buffer.from(body)))
   if (value === undefined) return false
-  if (typeof value === 'object' && value !== null && 'stanza' in value) writable(value.stanza as Stanza)
+  if (one.type === FRAME.ROUTE) for (const each of value as readonly Envelope[]) if ('stanza' in each) writable(each.stanza)
   return true
 }
 

@@ -8,7 +8,7 @@ import offline from '../../src/plugins/offline.js'
 import ping from '../../src/plugins/ping.js'
 import { REPEAT_MS } from '../../src/router/asks.js'
 import { HOLD_MS } from '../../src/router/backpressure.js'
-import { ordinal, type Answer, type Envelope } from '../../src/router/envelope.js'
+import { ordinal, type Envelope, type Verdict } from '../../src/router/envelope.js'
 import { parseJid } from '../../src/xmpp/jid.js'
 import { Stanza } from '../../src/xmpp/stanza.js'
 import { FakeNet } from './fake-net.js'
@@ -219,7 +219,7 @@ describe('acceptance (I5)', () => {
     const address = parseJid('juliet@im.test')
     const stanza = Stanza.of({ kind: 'message', type: 'chat', id: `m${index}`, to: address, from: parseJid('romeo@im.test/x') })
     return {
-      key, hlc: { ms: 1, count: 0 }, view, stanza, state: false, readdress: false, again: false,
+      key, view, stanza, state: false, readdress: false, again: false,
       addressees: [{ ask, address, audience: '', except: undefined, prev: prev === 0 ? 0 : ordinal({ ...key, index: prev }), row: 0 }]
     }
   }
@@ -229,7 +229,7 @@ describe('acceptance (I5)', () => {
     const juliet = await online(net, 'b', 'juliet@im.test/balcony')
     const answers: unknown[] = []
     const a = net.node('a')
-    const note = (_from: unknown, _key: unknown, [answer]: readonly Answer[]): unknown => answers.push(answer?.verdict.kind)
+    const note = (_from: unknown, _first: number, _count: number, verdict: Verdict): unknown => answers.push(verdict.kind)
     a.handlers = { ...a.handlers, answers: note } as never
     const b = net.node('b').handlers
     b?.envelope(a.ref, envelope(1, 0, 1))

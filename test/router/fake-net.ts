@@ -55,7 +55,7 @@ export class FakeNode {
         net.put(ref, to, 'route', (h) => h.envelope(ref, envelope))
         return this.room
       },
-      answer: (to, key, answers) => net.put(ref, to, 'answer', (h) => h.answers(ref, key, answers)),
+      answer: (to, ask, verdict) => net.put(ref, to, 'answer', (h) => h.answers(ref, ask, 1, verdict)),
       bound: (jid, hlc) => {
         for (const to of this.view.values()) if (to.name !== ref.name) net.put(ref, to, 'control', (h) => h.bound(ref, jid, hlc))
       },

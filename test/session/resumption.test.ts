@@ -1,6 +1,7 @@
 /** Sessions that outlive their streams (XEP-0198 §4-§7), on one node; traps of the zero-loss design D.8. */
 import { describe, expect, test } from '@jest/globals'
 import { slot } from '../../src/session/slot.js'
+import type { Mark } from '../../src/session/session.js'
 import type { LogRecord, StableLog } from '../../src/session/stable-log.js'
 import { parseJid } from '../../src/xmpp/jid.js'
 import { Stanza } from '../../src/xmpp/stanza.js'
@@ -153,7 +154,7 @@ describe('a connection that is lost', () => {
   test('trap 13: what the device has of others stays with the session', async () => {
     const rig = await rigOf()
     const { wire, id } = await managed(rig)
-    const { watermarks } = rig.session(ALICE)
+    const watermarks = rig.session(ALICE).watermarks = new Map<string, Mark>()
     watermarks.set('f'.repeat(32), { last: 256, since: 256, again: undefined })
     wire.cut()
     await resumes(rig, id, 0)

@@ -69,7 +69,8 @@ export class Registry {
   locate(address: Jid): Location {
     const account = this.#byAccount.get(address.bare.toString())
     if (account === undefined) return { nodes: this.#unknown, devices: [], complete: true }
-    const devices = address.isBare ? account : latest(account.filter((record) => record.jid.equals(address)))
+    const all = address.isBare || (account.length === 1 && account[0]?.jid.equals(address) === true)
+    const devices = all ? account : latest(account.filter((record) => record.jid.equals(address)))
     const nodes = [...this.#unknown]
     for (const { node } of devices) if (!nodes.includes(node)) nodes.push(node)
     return { nodes, devices, complete: true }
