@@ -76,7 +76,7 @@ export class SqlValues implements Values {
 
   async get(account: AccountRef, key: string): Promise<string | undefined> {
     const line = this.#lines.get(nameOf(account, key))
-    if (line?.begun === false) return this.update(account, key, (value) => value)
+    if (line !== undefined) return this.update(account, key, (value) => value)
     return this.#get(account, key)
   }
 
