@@ -2,7 +2,8 @@
  * Frames of the cluster's links, as an example cluster would send them: how many bytes. Also the devices that `sizes.mjs` fills the
  * directory with.
  */
-import { encodeAnswer, encodeRoute } from '../dist/cluster/envelope-codec.js'
+import { AnswerWriter } from '../dist/cluster/answer-codec.js'
+import { RouteWriter } from '../dist/cluster/envelope-codec.js'
 import { FRAME, FrameWriter, LANE } from '../dist/cluster/frames.js'
 import { encodeBound } from '../dist/cluster/link-frames.js'
 import { encodeMessage } from '../dist/cluster/strategies/registry-codec.js'
@@ -28,12 +29,33 @@ const stanza = (kind, to, child, inside) => Stanza.ofBytes(
   { kind, to, from: jidOf(1), id: kind === 'message' ? 'a1b2c3d4' : undefined, type: kind === 'message' ? 'chat' : '', lang: 'en' },
   [child], Buffer.from(inside)
 )
-const route = (of, addressees) => encodeRoute(frames, {
-  key, hlc: AT, view: 16, addressees, stanza: of, state: of.kind === 'presence', readdress: false, again: false
-}).length
+const envelope = (of, addressees) => (
+  { key, hlc: AT, view: 16, addressees, stanza: of, state: of.kind === 'presence', readdress: false, again: false }
+)
+/** Of a frame with one envelope, behind others of the same kind to and from others: types and names are known, addresses are new. */
+function route(of, addressees) {
+  const writer = new RouteWriter()
+  writer.add({ ...envelope(of.with({ to: of.to && jidOf(7), from: jidOf(8) }), [addressee(9, 'a1B2c3')]), key: { ...key, osid: sessionOf(8) } })
+  writer.finish(frames)
+  writer.add(envelope(of, addressees))
+  return writer.finish(frames).length
+}
+/** Of one more envelope in the frame, all of whose texts are known. */
+function more(of, addressees) {
+  const sizes = [1, 2].map((count) => {
+    const writer = new RouteWriter()
+    for (let k = 0; k < count; k++) writer.add(envelope(of, addressees))
+    return writer.finish(frames).length
+  })
+  return sizes[1] - sizes[0]
+}
 const chat = stanza('message', jidOf(2), { name: 'body', ns: 'jabber:client' }, BODY)
 const presence = stanza('presence', undefined, { name: 'c', ns: 'http://jabber.org/protocol/caps' }, CAPS)
-const answer = (verdict) => encodeAnswer(frames, key, [{ ask: 1_000, verdict }]).length
+function answer(...verdicts) {
+  const writer = new AnswerWriter()
+  verdicts.forEach((kind, k) => writer.add(1_000 + 2 * k, { kind }))
+  return writer.finish(frames).length
+}
 const reg = (changes) => {
   const out = frames.begin(FRAME.REG, LANE.control)
   out.raw(encodeMessage(new ByteWriter(), { kind: 'batch', ...OTHERS, changes }))
@@ -65,8 +87,9 @@ export const BYTES = {
   route: route(chat, [addressee(2, 'a1B2c3')]),
   presence: route(presence, [addressee(2, '')]),
   addressee: route(presence, [addressee(2, ''), addressee(3, '')]) - route(presence, [addressee(2, '')]),
-  answer: answer({ kind: 'accept', sessions: [sessionOf(2)] }),
-  none: answer({ kind: 'none' }),
+  again: more(chat, [addressee(2, 'a1B2c3')]),
+  answer: answer('accept'),
+  none: answer('none', 'none') - answer('none'),
   ack: ack(),
   bound: encodeBound(frames, jidOf(2).toString(), AT).length,
   here: another(put(false)),

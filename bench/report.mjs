@@ -70,7 +70,7 @@ export function curvePage(name, { title, x, y, lines, note, flat, more = {} }, {
   const verdict = growth.length > 0 ? `**Grows faster than its work: ${growth.join('; ')}.**` : `Does not grow faster than its work: ${Object.keys(flat).join('; ')}.`
   const head = [x, ...lines.map((line) => (lines.length > 1 ? line : y)), ...Object.keys(more)]
   const cells = rows.map((one) => [one[0].toLocaleString('en'), ...one.slice(1).map(cell), ...Object.values(more).map((reckon) => cell(reckon(one, rows)))])
-  const of = `CPU-µs of all of Starling's processes. ${date}, ${cpu}, ${cores} cores, Node ${node}; each figure is the mean of two runs of three seconds.`
+  const of = `CPU-µs of all of Starling's processes. ${date}, ${cpu}, ${cores} cores, Node ${node}; each figure is the lower of two runs of three seconds.`
   return `# ${title}\n\n![${title}](${name}.svg)\n\n${note}\n${verdict}\n\n${table(head, cells).join('\n')}\n\n${of}\n\`npm run bench -- --curve ${name}\`\n`
 }
 

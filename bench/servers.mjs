@@ -50,7 +50,6 @@ async function waitFor(child, ports) {
       await pause(50)
     }
   }
-  if (child.exitCode !== null) throw new Error(`another program listens on ${ports.join(' and ')} (BENCH_PORT moves ours); see ${FOLDER}`)
 }
 
 function properties(folder, index, { nodes, extra, strategy, workers }) {
@@ -85,7 +84,7 @@ async function linked(admins, members) {
 }
 
 /**
- * @param options nodes, workers (of each node), strategy, accounts (u0 to uN-1, password `pw`), roster (contacts of each of the first 200),
+ * @param options nodes, workers (of each node), strategy, accounts (u0 to uN-1, password `pw`), roster (contacts of each of the first 100),
  *   extra (lines of init.properties), node (arguments of Node)
  */
 export async function starling({
@@ -100,14 +99,16 @@ export async function starling({
   const admins = []
   const begin = async (index) => {
     const { file, plain, tls, admin } = properties(folder, index, { nodes, extra, strategy, workers })
+    const taken = await Promise.all([plain, tls, admin].map(listens))
+    if (taken.includes(true)) throw new Error(`another program listens on a port from ${plain} on; BENCH_PORT moves ours`)
     const out = join(folder, `node${index + 1}.log`)
     const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
       { stdio: 'ignore', cwd: folder })
     const kill = () => child.kill()
     running.add(kill)
     child.once('exit', () => running.delete(kill))
-    children.push(child)
-    ports.push({ plain, tls })
+    children[index] = child
+    ports[index] = { plain, tls }
     for (let worker = 0; worker < workers; worker++) admins.push(admin + worker)
     await waitFor(child, [plain, tls])
   }
@@ -116,7 +117,7 @@ export async function starling({
     await Promise.all(Array.from({ length: nodes - 1 }, (_, further) => begin(further + 1)))
     if (admins.length > 1) await linked(admins, admins.length)
   } catch (error) {
-    for (const child of children) child.kill()
+    for (const child of children) child?.kill()
     throw error
   }
   return { name: 'starling', pids: children.map(({ pid }) => pid), ports, folder, stop: () => Promise.all(children.map(end)) }

@@ -14,6 +14,7 @@ const FIGURES = {
   contact: 372, known: 298 + 312, sight: 305,
   entry: 1_066, hear: 10,
   cached: 20_000,
+  ask: 127, read: 57, write: 460,                 // a statement: CPU-µs of the member, of PostgreSQL for a read and for a write
   ...BYTES
 }
 
@@ -36,6 +37,9 @@ function size(sessions, nodes, f = FIGURES, p = PEOPLE) {
   const missed = Math.max(0, 1 - f.cached / touched)
   const changes = presences + logins * 2           // of the directory: here, shown, each change, hidden, gone
   const bytesOfChanges = logins * (f.here * 2 + f.gone + f.shown + f.bound) + sessions * p.changes / 3600 * f.shown
+  const loginStatements = logins * (6 + 3 * missed)
+  const contactStatements = missed * p.contacts * (2 * presences + logins)
+  const statements = loginStatements + contactStatements
   return {
     each,
     rssPlain: f.base + each * f.session,
@@ -59,9 +63,11 @@ function size(sessions, nodes, f = FIGURES, p = PEOPLE) {
     beats: nodes * 3,
     beatRows: nodes * nodes,
     missed,
-    loginStatements: logins * (6 + 3 * missed),
-    contactStatements: missed * p.contacts * (2 * presences + logins),
-    writes: logins * 2
+    loginStatements,
+    contactStatements,
+    writes: logins * 2,
+    coresAsking: statements * f.ask / 1e6,
+    coresDatabase: ((statements - logins * 2) * f.read + logins * 2 * f.write) / 1e6
   }
 }
 
@@ -82,13 +88,15 @@ const ROWS = [
   ['`broadcast`: bytes a second into each member; look-ups a second', (s) => `${bytes(s.broadcastIn)}; ${number(s.broadcastLookups)}`],
   ['statements a second: beats (rows read)', (s) => `${number(s.beats)} (${number(s.beatRows)})`],
   ['… logins and logouts (of these writes)', (s) => `${number(s.loginStatements)} (${number(s.writes)})`],
-  ['… contacts that are not kept (share of misses)', (s) => `${number(s.contactStatements)} (${number(s.missed * 100)} %)`]
+  ['… contacts that are not kept (share of misses)', (s) => `${number(s.contactStatements)} (${number(s.missed * 100)} %)`],
+  ['cores for statements: all members / PostgreSQL', (s) => `${number(s.coresAsking, 2)} / ${number(s.coresDatabase, 2)}`]
 ]
 
 const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`, ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n')
 
 const FRAMES = [
-  ['ROUTE of a message', BYTES.route], ['ANSWER accept / none', `${BYTES.answer} / ${BYTES.none}`],
+  ['ROUTE of a message, its addresses new; one more in it, all known', `${BYTES.route}; ${BYTES.again}`],
+  ['ANSWER, alone; one more in it', `${BYTES.answer}; ${BYTES.none}`],
   ['ROUTE of a presence to one contact; each further one', `${BYTES.presence}; ${BYTES.addressee}`],
   ['ACK (of a lane, once a turn)', BYTES.ack], ['BOUND, at each login', BYTES.bound],
   ['REG: a change of the directory, alone', `${BYTES.reg} and the change`],

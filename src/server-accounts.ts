@@ -9,7 +9,7 @@ import type { Mesh } from './router/envelope.js'
 import type { Router } from './router/router.js'
 import type { NodeRef } from './router/strategy.js'
 import type { Credentials } from './session/credentials.js'
-import type { Sessions } from './session/sessions.js'
+import type { AccountEnd, Sessions } from './session/sessions.js'
 import { ACCOUNT_NOTICES, type ClusterTables } from './storage/cluster-tables.js'
 import type { AccountRef, Store } from './storage/store.js'
 import type { Clock } from './telemetry/clock.js'
@@ -41,6 +41,7 @@ export class ServerAccounts implements ServerFacts {
   readonly admins: readonly Jid[]
   readonly #parts: ServerAccountsParts
   readonly #startedAt: number
+  #streamFeatures: string | undefined
 
   constructor(parts: ServerAccountsParts) {
     this.version = parts.version
@@ -74,8 +75,10 @@ export class ServerAccounts implements ServerFacts {
     return this.#parts.nodes.view().some((one) => nodeText(one) === node)
   }
 
-  setPassword(account: AccountRef, password: string): Promise<void> {
-    return this.#parts.credentials.setPassword(account, password)
+  /** Every node, this one too, reads the notice and closes the account's other devices. */
+  async setPassword(account: AccountRef, password: string, by: Jid = account.jid): Promise<void> {
+    await this.#parts.credentials.setPassword(account, password)
+    await this.#parts.cluster.notify(ACCOUNT_NOTICES.password, by.toString())
   }
 
   checkPassword(account: AccountRef, password: string): Promise<boolean> {
@@ -95,12 +98,18 @@ export class ServerAccounts implements ServerFacts {
 
   /** Somebody changed an account: the command line, or a plugin on another node. */
   notice(kind: string, subject: string): void {
-    if (kind !== ACCOUNT_NOTICES.removed) return
+    if (!isEnd(kind)) return
     const jid = this.#parsed(subject)
     if (jid === undefined) return
-    const device = this.#parts.sessions.byAccount(jid)[0]
-    const { caches, router } = this.#parts
-    this.#forget(jid, () => (device === undefined ? caches.forgetAccount(jid) : router().removeAccount(device.account)))
+    const { caches, router, sessions, clock, log } = this.#parts
+    const [device] = sessions.byAccount(jid)
+    if (kind === ACCOUNT_NOTICES.removed && device !== undefined) {
+      this.#forget(jid, () => router().removeAccount(device.account))
+      return
+    }
+    const closed = sessions.closeAccount(jid, kind, clock.now())
+    if (kind !== ACCOUNT_NOTICES.password) this.#forget(jid, () => caches.forgetAccount(jid))
+    if (closed > 0) log.info({ account: jid.bare.toString(), why: kind, devices: closed }, 'account.devices-closed')
   }
 
   /** Whoever may write to the database may write anything there. */
@@ -117,11 +126,15 @@ export class ServerAccounts implements ServerFacts {
     forget().catch((error: unknown) => this.#parts.log.warn({ jid: jid.toString(), error: String(error) }, 'account.removal-incomplete'))
   }
 
-  /** What plugins say in the stream features after authentication. */
+  /** What plugins say in the stream features after authentication: they are asked once. */
   streamFeatures(): string {
     const tables = this.#parts.pipeline.streamFeatures ?? []
-    return tables.flatMap(({ run }) => run(this)).map((element) => serializeElement(element, 'jabber:client')).join('')
+    this.#streamFeatures ??= tables.flatMap(({ run }) => run(this)).map((element) => serializeElement(element, 'jabber:client')).join('')
+    return this.#streamFeatures
   }
 }
+
+const isEnd = (kind: string): kind is AccountEnd =>
+  kind === ACCOUNT_NOTICES.removed || kind === ACCOUNT_NOTICES.disabled || kind === ACCOUNT_NOTICES.password
 
 const nodeText = ({ name, incarnation }: NodeRef): string => `${name}#${incarnation}`

@@ -33,6 +33,8 @@ interface Place {
   /** The server ends when this process does, and the directory `remove` goes. */
   readonly watch: number
   readonly remove: string
+  /** It will be killed: what it has said yes to is then still there. */
+  readonly durable?: boolean
 }
 
 /** Where Debian puts them; a name alone is looked for on the path. */
@@ -89,7 +91,7 @@ function mariadbMake(directory: string): [string, string[]] {
   return [binary('mysql', 'mariadb-install-db'), [...args, '--skip-name-resolve', '--innodb-log-file-size=16M']]
 }
 
-function commandOf(kind: ServerKind, { directory, port }: Place): [string, string[]] {
+function commandOf(kind: ServerKind, { directory, port, durable = false }: Place): [string, string[]] {
   const data = join(directory, 'data')
   if (kind === 'postgresql') {
     const options = ['fsync=off', 'full_page_writes=off', 'max_connections=200', 'shared_buffers=32MB', 'listen_addresses=127.0.0.1']
@@ -98,8 +100,8 @@ function commandOf(kind: ServerKind, { directory, port }: Place): [string, strin
   const options = [
     `--datadir=${data}`, `--port=${port}`, `--socket=${join(directory, 'socket')}`, `--pid-file=${join(directory, 'pid')}`,
     `--init-file=${join(directory, 'first')}`, '--bind-address=127.0.0.1', '--skip-name-resolve', '--skip-log-bin',
-    // 2: a server that is killed has lost nothing. With 0 a second of commits goes, nodes' claims of their names with it.
-    '--innodb-flush-log-at-trx-commit=2', '--innodb-flush-method=nosync', '--innodb-doublewrite=0', '--innodb-log-file-size=16M',
+    // With 0 a server that is killed loses a second of commits, nodes' claims of their names with it.
+    `--innodb-flush-log-at-trx-commit=${durable ? 2 : 0}`, '--innodb-flush-method=nosync', '--innodb-doublewrite=0', '--innodb-log-file-size=16M',
     '--innodb-buffer-pool-size=64M', '--performance-schema=OFF', '--max-connections=200'
   ]
   return [binary(kind, 'mariadbd'), ['--no-defaults', ...options]]

@@ -118,7 +118,7 @@ export async function dedicatedServer(kind: ServerKind): Promise<DedicatedServer
   makeServer(kind, directory)
   let running: RunningServer | undefined
   const start = async (): Promise<void> => {
-    running ??= await startServer(kind, { directory, port, watch: process.pid, remove: folder })
+    running ??= await startServer(kind, { directory, port, watch: process.pid, remove: folder, durable: true })
   }
   const stop = async (): Promise<void> => {
     if (running === undefined) return

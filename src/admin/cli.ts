@@ -26,7 +26,7 @@ export interface Actions {
   clusterFence(name: string, incarnation: number, settings: readonly string[]): Promise<number>
 }
 
-export type UserAction = 'add' | 'passwd' | 'delete' | 'list'
+export type UserAction = 'add' | 'passwd' | 'disable' | 'enable' | 'delete' | 'list'
 
 export interface Terminal {
   out(text: string): void
@@ -109,7 +109,9 @@ function addDemo(program: Command, actions: Actions, done: Done): void {
 
 const USER_ACTIONS: Readonly<Record<UserAction, readonly [usage: string, what: string, min: number, max: number]>> = {
   add: ['JID [PASSWORD]', 'make an account', 1, 2],
-  passwd: ['JID [PASSWORD]', 'set a new password', 1, 2],
+  passwd: ['JID [PASSWORD]', 'set a new password; the sessions end', 1, 2],
+  disable: ['JID', 'refuse logins of an account that keeps its data; its sessions end', 1, 1],
+  enable: ['JID', 'let a disabled account log in again', 1, 1],
   delete: ['JID', 'delete an account with all its data; its sessions end', 1, 1],
   list: ['[DOMAIN]', 'list accounts', 0, 1]
 }

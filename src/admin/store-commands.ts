@@ -19,7 +19,7 @@ import { adminAddress, nodePage } from './node-page.js'
 import { keysOf } from './password-keys.js'
 import { readPassword } from './read-password.js'
 import { reloadCertificates, type Told } from './reload.js'
-import { addUser, changePassword, deleteUser, listUsers, type UserPorts } from './user.js'
+import { addUser, changePassword, deleteUser, listUsers, setUserDisabled, type UserPorts } from './user.js'
 
 /** What of the settings these commands look at. */
 export interface CommandSettings {
@@ -54,6 +54,7 @@ export function userCommand(settings: CommandSettings, action: UserAction, words
     switch (action) {
       case 'add': await addUser(ports, address, password); break
       case 'passwd': await changePassword(ports, address, password); break
+      case 'disable': case 'enable': await setUserDisabled(ports, address, action === 'disable'); break
       case 'delete': await deleteUser(ports, address); break
       case 'list': await listUsers(ports, words[0]); break
       default: return action satisfies never

@@ -1,5 +1,5 @@
 /**
- * `starling user add|passwd|delete|list`: accounts, straight in the database. Live nodes learn of it by a notice that they
+ * `starling user add|passwd|disable|enable|delete|list`: accounts, straight in the database. Live nodes learn of it by a notice that they
  * read with their next beat.
  */
 import { ACCOUNT_NOTICES, type ClusterTables } from '../storage/cluster-tables.js'
@@ -42,6 +42,16 @@ export async function changePassword(ports: UserPorts, address: string, password
   await ports.accounts.setKeys(known, await keys(ports, password))
   await ports.cluster.notify(ACCOUNT_NOTICES.password, jid.toString())
   ports.print(`changed the password of ${jid.toString()}`)
+}
+
+/** Who is disabled keeps everything, and cannot log in. */
+export async function setUserDisabled(ports: UserPorts, address: string, disabled: boolean): Promise<void> {
+  const jid = account(address)
+  const known = await ports.accounts.find(jid)
+  if (known === undefined) throw new CommandError(`there is no account ${jid.toString()}`)
+  await ports.accounts.setDisabled(known, disabled)
+  if (disabled) await ports.cluster.notify(ACCOUNT_NOTICES.disabled, jid.toString())
+  ports.print(`${disabled ? 'disabled' : 'enabled'} ${jid.toString()}`)
 }
 
 export async function deleteUser(ports: UserPorts, address: string): Promise<void> {

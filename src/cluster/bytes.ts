@@ -218,11 +218,6 @@ export class ByteReader {
     return new ByteReader(this.source, at, at + length)
   }
 
-  /** The same bytes from where this one stands. */
-  again(): ByteReader {
-    return new ByteReader(this.source, this.#at, this.#end)
-  }
-
   /** Everything must have been read. */
   end(): void {
     if (this.left !== 0) throw new FrameFault(`${this.left} bytes too many`)

@@ -56,8 +56,8 @@ interface InLane {
   grantedBytes: number
   /** A frame is missing: found now, or its re-send was asked for and has not come. */
   gap: 'none' | 'found' | 'asked'
-  /** A frame came once more: its acknowledgement may have been lost. */
-  repeated: boolean
+  /** An acknowledgement is due at once: somebody waits for it, or one may have been lost. */
+  urgent: boolean
 }
 
 const credited = (lane: Lane): boolean => lane === 1 || lane === 4
@@ -146,19 +146,18 @@ export class Channel<T> {
     const lane = this.#in[frame.lane]
     if (frame.seq <= lane.received) {
       lane.acked = Math.min(lane.acked, frame.seq - 1) // got already: acknowledge once more
-      lane.repeated = true
-      return true
+      return lane.urgent = true
     }
     if (frame.seq > lane.received + 1) {
       if (lane.gap === 'none') lane.gap = 'found'
-      return true
+      return lane.urgent = true
     }
     lane.received = frame.seq
     lane.gap = 'none'
     lane.consumedBytes += frame.size
     this.deliver(frame)
-    if (frame.lane > 2 || lane.received - lane.acked >= ACK_STEP) return true
-    return lane.consumedBytes + CREDIT_BYTES - lane.grantedBytes >= GRANT_STEP_BYTES
+    if (frame.lane > 2 || lane.received - lane.acked >= ACK_STEP) lane.urgent = true
+    return lane.urgent || lane.consumedBytes + CREDIT_BYTES - lane.grantedBytes >= GRANT_STEP_BYTES
   }
 
   /**
@@ -171,11 +170,11 @@ export class Channel<T> {
       const state = this.#in[lane]
       const again = state.gap === 'found'
       if (state.acked >= state.received && !again) continue
-      if (!all && lane <= 2 && !again && !state.repeated && state.received - state.acked < ACK_STEP) continue
+      if (!all && !state.urgent) continue
       due.push({ lane, seq: state.received, again })
       state.acked = state.received
       state.told = state.received
-      state.repeated = false
+      state.urgent = false
       if (again) state.gap = 'asked'
     }
     return due
@@ -243,5 +242,5 @@ function outLane<T>(lane: Lane): OutLane<T> {
 }
 
 function inLane(): InLane {
-  return { received: 0, acked: 0, told: 0, consumedBytes: 0, grantedBytes: CREDIT_BYTES, gap: 'none', repeated: false }
+  return { received: 0, acked: 0, told: 0, consumedBytes: 0, grantedBytes: CREDIT_BYTES, gap: 'none', urgent: false }
 }

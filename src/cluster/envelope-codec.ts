@@ -141,43 +141,23 @@ export class RouteReader {
     if (this.#left === 0) return undefined
     const body = this.#body.part(this.#body.u32())
     if (--this.#left === 0) this.#body.end()
-    const start = body.again()
-    try {
-      return this.#envelope(body)
-    } catch (error) {
-      if (!(error instanceof FrameFault)) throw error
-      return { asks: this.#asks(start), why: error.message }
-    }
-  }
-
-  #envelope(body: ByteReader): Envelope {
     const key = this.#key(body)
     const view = body.varint()
     const flags = body.u8()
-    if ((flags & FLAG_BORING) === 0) throw new FrameFault('the inside is not marked as copyable')
     const addressees: Addressee[] = []
     for (let left = body.varint(); left > 0; left--) addressees.push(this.#addressee(body))
-    return {
-      key, view, addressees, stanza: this.#stanza(body),
-      state: (flags & FLAG_STATE) !== 0,
-      readdress: (flags & FLAG_READDRESS) !== 0,
-      again: (flags & FLAG_AGAIN) !== 0
+    try {
+      if ((flags & FLAG_BORING) === 0) throw new FrameFault('the inside is not marked as copyable')
+      return {
+        key, view, addressees, stanza: this.#stanza(body),
+        state: (flags & FLAG_STATE) !== 0,
+        readdress: (flags & FLAG_READDRESS) !== 0,
+        again: (flags & FLAG_AGAIN) !== 0
+      }
+    } catch (error) {
+      if (!(error instanceof FrameFault)) throw error
+      return { asks: addressees.map(({ ask }) => ask), why: error.message }
     }
-  }
-
-  /** The questions alone. */
-  #asks(body: ByteReader): readonly number[] {
-    this.#key(body)
-    body.varint()
-    body.u8()
-    const asks: number[] = []
-    for (let left = body.varint(); left > 0; left--) {
-      asks.push(body.varint())
-      for (let texts = 3; texts > 0; texts--) this.#words.text(body)
-      body.varint()
-      body.varint()
-    }
-    return asks
   }
 
   #key(body: ByteReader): StanzaKey {

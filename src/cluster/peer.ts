@@ -26,7 +26,7 @@ const DEAF_MS = 60_000
 /** The same while another connection of the pair wants its place. */
 const PROBE_MS = 2000
 /** Answers wait so long for something that goes the same way: what they speak of has been delivered already. */
-const ANSWER_HOLD_MS = 2
+const ANSWER_HOLD_MS = 1
 /** Strategy messages that wait behind the one in flight. */
 const REG_QUEUE_MAX = 1000
 

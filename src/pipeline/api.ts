@@ -125,8 +125,8 @@ export interface ServerFacts {
   /** This life of this node, and whether one of that name is alive. */
   readonly node: string
   isLive(node: string): boolean
-  /** Text of the password-to-keys function, off the event loop. Accounts keep keys only. */
-  setPassword(account: AccountRef, password: string): Promise<void>
+  /** All devices but `by` are closed soon after (`reset`). Accounts keep keys only, which are made off the event loop. */
+  setPassword(account: AccountRef, password: string, by?: Jid): Promise<void>
   checkPassword(account: AccountRef, password: string): Promise<boolean>
   createAccount(jid: Jid, password: string): Promise<AccountRef | undefined>
   /** With its sessions on all nodes, which end when those that asked for it have had their answer. */
@@ -252,7 +252,7 @@ export interface PluginDeclaration {
   /** Audiences of other plugins that this one pushes to; boot is refused when one is missing. */
   readonly pushesTo?: readonly string[]
   readonly life?: Life
-  /** Elements for the stream features after authentication, for example entity capabilities. */
+  /** Elements for the stream features after authentication, for example entity capabilities; asked once. */
   readonly streamFeatures?: (ctx: ServerFacts) => readonly Element[]
 }
 

@@ -36,27 +36,27 @@ const seconds = (ms: number): string => String(Math.max(0, Math.floor(ms / 1000)
 /** Devices of a node that died are not there any more. */
 const alive = ({ here }: Last, server: ServerFacts): Last['here'] => here.filter(([, node]) => server.isLive(node))
 
-async function arrive(device: Device, ctx: Context): Promise<undefined> {
+function arrive(device: Device, ctx: Context): undefined {
   if (device.get(noted)) return
   device.set(noted, true)
   const { server } = ctx
-  await change(ctx, (last) => {
-    const here = [...alive(last, server).slice(1 - DEVICES_MAX), [device.session, server.node] as const]
-    return { at: ctx.clock.wall(), status: '', here }              // what is left of a life that ends without a word
+  const at = ctx.clock.wall()
+  ctx.store.values.note(ctx.account, KEY, (text) => {
+    const here = [...alive(readLast(text), server).slice(1 - DEVICES_MAX), [device.session, server.node] as const]
+    return JSON.stringify({ at, status: '', here } satisfies Last)       // what is left of a life that ends without a word
   })
 }
 
-async function leave(device: Device, ctx: Context): Promise<undefined> {
+function leave(device: Device, ctx: Context): undefined {
   if (!device.get(noted)) return
   device.set(noted, false)
-  if (await ctx.findAccount(device.account.jid) === undefined) return       // removed: that is why it goes
-  await change(ctx, (last) => ({
-    at: ctx.clock.wall(), status: device.get(farewell), here: alive(last, ctx.server).filter(([session]) => session !== device.session)
-  }))
-}
-
-async function change(ctx: Context, edit: (last: Last) => Last): Promise<void> {
-  await ctx.store.values.update(ctx.account, KEY, (text) => JSON.stringify(edit(readLast(text))))
+  const at = ctx.clock.wall()
+  const status = device.get(farewell)
+  ctx.store.values.note(ctx.account, KEY, (text) => {
+    if (text === undefined) return undefined                             // the account was removed: that is why it goes
+    const here = alive(readLast(text), ctx.server).filter(([session]) => session !== device.session)
+    return JSON.stringify({ at, status, here } satisfies Last)
+  })
 }
 
 function listen(stanza: Stanza, { device }: Context): void {

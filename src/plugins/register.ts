@@ -62,7 +62,7 @@ async function changePassword(payload: Element, ctx: Context): Promise<Reply> {
   const safe = device?.secure === true || (settings.withoutTls && !server.tlsRequired(account.jid.domain))
   if (!safe) throw new StanzaError('auth', 'not-authorized', 'Only over TLS')
   checkPace(device, ctx.clock.now())
-  await server.setPassword(account, password)
+  await server.setPassword(account, password, device?.jid)
   return reply(undefined)
 }
 

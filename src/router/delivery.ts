@@ -13,6 +13,7 @@ import type { Cause } from './cause.js'
 import type { Addressee, Envelope, Mesh, StanzaKey, Verdict } from './envelope.js'
 import { isPromise } from './eventually.js'
 import { OPEN_HEAD_BYTES } from './open-stanza.js'
+import type { LocalSessions } from './local-sessions.js'
 import type { NodeRef, Strategy } from './strategy.js'
 
 /** Addressees of one envelope: a frame is at most 1 MiB, an address at most 3 KiB but mostly 40 bytes. */
@@ -27,6 +28,7 @@ export interface Target {
 
 export interface DeliveryDeps {
   readonly mesh: Mesh
+  readonly sessions: LocalSessions
   readonly strategy: Strategy
   readonly acceptance: Acceptance
   readonly table: AskTable
@@ -64,6 +66,14 @@ export class DeliveryDesk {
         this.#route(cause, key, { node, targets: some.slice(i, i + ADDRESSEES_MAX) }, { stanza, readdress })
       }
     }
+  }
+
+  /** No device of the account is anywhere. */
+  nobody(address: Jid): boolean {
+    const { mesh, sessions, strategy } = this.#deps
+    if (sessions.byAccount(address).length > 0 || !mesh.serving()) return false
+    const { nodes, complete } = strategy.locate(address)
+    return complete && nodes.length === 0
   }
 
   /** Another node asks. */

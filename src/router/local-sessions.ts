@@ -11,7 +11,7 @@ export interface LocalSessions extends Iterable<Session> {
   /** A device of `jid` bound on another node. True: ours was the older bind and is closed. */
   conflictWith(jid: Jid, hlc: Hlc, node: string): boolean
   /** Returns how many devices were closed. */
-  closeAccount(jid: Jid): number
+  closeAccount(jid: Jid, why: 'account-removed', now: number): number
   /** Nothing is read from or written to any client while shut. */
   gate(open: boolean): void
   /** At once and without a word. */

@@ -149,7 +149,7 @@ async function removeAccount(deps: RouterDeps, life: NodeLife, account: AccountR
   const { pipeline, services, sessions } = deps
   const ctx = new HandlerContext(services, account, undefined, life.cause().itself)
   const forgotten = services.caches.forgetAccount(account.jid)    // before its devices say goodbye
-  sessions.closeAccount(account.jid)
+  sessions.closeAccount(account.jid, 'account-removed', services.clock.now())
   for (const { plugin, run } of pipeline.accountRemoved ?? []) {
     try {
       await run(account, ctx)

@@ -53,7 +53,7 @@ export class ServedDomain implements Destination {
     if (to === undefined) return
     if (to.local === '') return this.#host(cause, stanza, to)
     if (stanza.kind === 'presence') return this.presence(cause, stanza, [target(to)])
-    const account = this.#deps.services.caches.findAccount(to)
+    const account = this.#find(cause, to)
     if (isPromise(account)) return account.then((found) => this.#account(cause, key, stanza, found))
     return this.#account(cause, key, stanza, account)
   }
@@ -132,7 +132,9 @@ export class ServedDomain implements Destination {
       fan.targets.push(to)         // no account: no devices either
       return
     }
-    const account = this.#deps.services.caches.findAccount(to.address)
+    const { errors, shared: { type } } = fan
+    if (!errors && (type === '' || type === 'unavailable') && this.#deps.delivery.nobody(to.address)) return      // RFC 6121 §8.5.2.2.2
+    const account = this.#find(fan.cause, to.address)
     return isPromise(account) ? account.then((found) => this.#contact(fan, to, found)) : this.#contact(fan, to, account)
   }
 
@@ -157,6 +159,11 @@ export class ServedDomain implements Destination {
     if (stanza === seen) fan.targets.push(to)
     else this.#deps.delivery.state(fan.cause, stanza, [to], false)
     return dispatch.send(fan.cause, copies)
+  }
+
+  /** A device that is there has an account: when that goes, the device goes with it. */
+  #find({ session }: Cause, jid: Jid): Eventually<AccountRef | undefined> {
+    return session?.account.jid.sameBare(jid) === true ? session.account : this.#deps.services.caches.findAccount(jid)
   }
 
   #context(cause: Cause, key: StanzaKey, account: AccountRef): Context {

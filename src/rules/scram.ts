@@ -3,7 +3,8 @@
  * messages in, messages out, no state but what is passed along. Passwords come prepared (SASLprep), names go out as the
  * client wrote them.
  */
-import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
+import { isUtf8 } from 'node:buffer'
+import { createHmac, hash as hashOf, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 
 export const SCRAM_HASHES = ['SHA-1', 'SHA-256', 'SHA-512'] as const
@@ -87,17 +88,13 @@ export function offerHash(hash: ScramHash, mechanisms: readonly string[], bindin
   const lists = bindings.length === 0 ? [mechanisms] : [mechanisms, bindings]
   // The names are ASCII: sorting by code units is the collation i;octet.
   const text = lists.map((list) => [...list].sort((a, b) => (a < b ? -1 : 1)).join('\x1e')).join('\x1f')
-  return createHash(NODE_HASH[hash]).update(text).digest('base64')
+  return hashOf(NODE_HASH[hash], text, 'base64')
 }
 
 function textOf(message: Buffer): string {
   if (message.length > MESSAGE_MAX) throw new ScramFault('malformed-request', 'a message that is too long')
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(message)
-    if (!text.includes('\0')) return text
-  } catch {
-    // told below
-  }
+  const text = isUtf8(message) ? message.toString('utf8') : '\0'
+  if (!text.includes('\0')) return text
   throw new ScramFault('malformed-request', 'not text in UTF-8')
 }
 
@@ -155,8 +152,8 @@ export function finish({ keys, first, nonce, bound, message }: Challenge, final:
 function provesKey(keys: ScramKeys, signed: string, proof: Buffer): boolean {
   const signature = hmac(keys.hash, keys.storedKey, signed)
   if (proof.length !== signature.length) return false
-  const clientKey = Buffer.from(signature.map((byte, i) => byte ^ (proof[i] ?? 0)))
-  return sameBytes(digest(keys.hash, clientKey), keys.storedKey)
+  for (let i = 0; i < signature.length; i++) signature[i] = (signature[i] ?? 0) ^ (proof[i] ?? 0)       // the ClientKey
+  return sameBytes(digest(keys.hash, signature), keys.storedKey)
 }
 
 function sameBytes(a: Buffer, b: Buffer): boolean {
@@ -204,4 +201,4 @@ const NODE_HASH: Readonly<Record<ScramHash, string>> = { 'SHA-1': 'sha1', 'SHA-2
 export const HASH_BYTES: Readonly<Record<ScramHash, number>> = { 'SHA-1': 20, 'SHA-256': 32, 'SHA-512': 64 }
 
 const hmac = (hash: ScramHash, key: Buffer, data: string): Buffer => createHmac(NODE_HASH[hash], key).update(data).digest()
-const digest = (hash: ScramHash, data: Buffer): Buffer => createHash(NODE_HASH[hash]).update(data).digest()
+const digest = (hash: ScramHash, data: Buffer): Buffer => hashOf(NODE_HASH[hash], data, 'buffer')

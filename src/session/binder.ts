@@ -1,7 +1,7 @@
 /**
  * Gives a stream its address and its session (RFC 6120 §7): the limit of devices, the resource, the registry.
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { NS_ERRORS } from '../stream/namespaces.js'
 import type { Identity } from '../stream/authenticator.js'
 import type { Binder, Bound, Resumed, ResumeWish } from '../stream/features/bind.js'
@@ -14,7 +14,6 @@ import type { SessionSettings } from './options.js'
 import { Resumptions, type ResumptionParts } from './resumptions.js'
 import type { Sessions } from './sessions.js'
 
-const SESSION_ID_BYTES = 16
 /** Enough that nobody guesses it (RFC 6120 §7.6). */
 const RESOURCE_BYTES = 12
 
@@ -36,10 +35,11 @@ export function createBinder(parts: BinderParts): Binder {
 
   return {
     async bind(identity: Identity, resource: string | undefined, stream: OpenStream): Promise<Bound> {
+      sessions.checkLogin(identity.jid, stream.since)
       const jid = identity.jid.withResource(resource ?? randomBytes(RESOURCE_BYTES).toString('base64url'))
       if (!sessions.gateOpen) throw new StanzaError('wait', 'resource-constraint', 'This node may not serve at the moment')
       checkLimit(parts, jid)
-      const facts = { jid, account: identity, session: randomBytes(SESSION_ID_BYTES).toString('hex'), bound: hlc.next() }
+      const facts = { jid, account: identity, session: randomUUID().replaceAll('-', ''), bound: hlc.next() }
       const session = new ClientSession(facts, stream, sessionParts)
       sessions.add(session)
       try {
@@ -53,6 +53,7 @@ export function createBinder(parts: BinderParts): Binder {
 
     async resume(identity: Identity, wish: ResumeWish, stream: OpenStream): Promise<Resumed> {
       if (!sessions.gateOpen) throw new StreamError('resource-constraint', 'This node may not serve at the moment')
+      sessions.checkLogin(identity.jid, stream.since)
       return resumptions.find(wish.previd, identity).resume(stream, wish)
     }
   }

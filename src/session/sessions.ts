@@ -35,8 +35,19 @@ export function wins(a: BindClaim, b: BindClaim): boolean {
   return order === 0 ? a.node > b.node : order > 0
 }
 
+/** Why all of an account's devices are closed at once, and what they hear. */
+const ENDS = {
+  'account-removed': ['not-authorized', 'This account was removed'],
+  'account-disabled': ['not-authorized', 'This account was disabled'],
+  'password-changed': ['reset', 'The password was changed: log in again']                 // RFC 6120 §4.9.3.16
+} as const
+export type AccountEnd = keyof typeof ENDS
+
 const NONE: readonly Session[] = []
 const NOBODY: readonly LocalSession[] = []
+/** Longer than any login takes. */
+const ENDS_KEPT_MS = 600_000
+const ENDS_MAX = 10_000
 
 export class Sessions implements Iterable<Session> {
   readonly #node: string
@@ -45,6 +56,8 @@ export class Sessions implements Iterable<Session> {
   readonly #byId = new Map<string, LocalSession>()
   readonly #holders: StreamHolder[] = []
   #gateOpen = true
+  /** By bare JID, in the order of their times. */
+  readonly #ends = new Map<string, { readonly why: AccountEnd, readonly at: number }>()
 
   /** @param node this node's name */
   constructor(node: string) {
@@ -126,11 +139,31 @@ export class Sessions implements Iterable<Session> {
     return true
   }
 
-  /** The account is gone or locked out. Returns how many devices it had here. */
-  closeAccount(jid: Jid): number {
-    const devices = this.#byAccount.get(jid.bare.toString()) ?? []
-    for (const device of devices) device.close(new StreamError('not-authorized', 'This account was removed'), 'account-removed')
+  /**
+   * Nobody stays, and nobody binds who came before; but with a changed password the device that has `jid`, if that is a full JID,
+   * and devices without a stream, for who resumes them must log in first. Returns how many were closed.
+   */
+  closeAccount(jid: Jid, why: AccountEnd, now: number): number {
+    this.#remember(jid.bare.toString(), why, now)
+    const devices = (this.#byAccount.get(jid.bare.toString()) ?? []).filter((device) =>
+      why !== 'password-changed' || !(device.detached || device.jid.equals(jid)))
+    for (const device of devices) device.close(endOf(why), why)
     return devices.length
+  }
+
+  /** Of a connection that came at `since`, and may have logged in with what is good for nothing by now. @throws StreamError */
+  checkLogin(account: Jid, since: number): void {
+    const end = this.#ends.get(account.toString())
+    if (end !== undefined && end.at >= since) throw endOf(end.why)
+  }
+
+  #remember(account: string, why: AccountEnd, at: number): void {
+    this.#ends.delete(account)
+    this.#ends.set(account, { why, at })
+    for (const [oldest, end] of this.#ends) {
+      if (end.at > at - ENDS_KEPT_MS && this.#ends.size <= ENDS_MAX) return
+      this.#ends.delete(oldest)
+    }
   }
 
   /** What happens to all devices happens to the streams of `holder` that are not bound, too. */
@@ -165,4 +198,9 @@ export class Sessions implements Iterable<Session> {
     this.remove(session)
     session.close(new StreamError('conflict', 'Another device took this resource'), 'conflict')
   }
+}
+
+function endOf(why: AccountEnd): StreamError {
+  const [condition, text] = ENDS[why]
+  return new StreamError(condition, text)
 }

@@ -75,6 +75,14 @@ export class SqlAccounts implements Accounts {
     })
   }
 
+  setDisabled({ id }: AccountRef, disabled: boolean): Promise<void> {
+    return this.#database.transaction(async (sql) => {
+      await lockAccount(sql, id, ['id'])
+      await sql('accounts').where({ id }).update({ disabled: disabled ? 1 : 0 })
+      if (disabled) await dropTokens(sql, { account_id: id })
+    })
+  }
+
   addKeys(account: AccountRef, keys: ScramKeys): Promise<void> {
     return this.#database.transaction(async (sql) => {
       await lockAccount(sql, account.id, ['id'])

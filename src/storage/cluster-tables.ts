@@ -61,8 +61,10 @@ export interface Renewal {
   readonly links: number
 }
 
-/** Kinds of notices about accounts; the subject is the bare JID. */
-export const ACCOUNT_NOTICES = { added: 'account-added', removed: 'account-removed', password: 'password-changed' } as const
+/** Kinds of notices about accounts; the subject is the bare JID, or the full one of the device that changed the password and stays. */
+export const ACCOUNT_NOTICES = {
+  added: 'account-added', removed: 'account-removed', disabled: 'account-disabled', password: 'password-changed'
+} as const
 
 /** Asks every node to read its certificates again; the subject is empty. */
 export const RELOAD_NOTICE = 'reload'

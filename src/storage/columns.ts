@@ -1,5 +1,5 @@
 /** How values of the protocol stand in columns: keys of any length as digests, bare JIDs as text, booleans as INT. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { Jid } from '../xmpp/jid.js'
 import type { Sql } from './database.js'
 import type { DatabaseKind } from './settings.js'
@@ -7,7 +7,7 @@ import { StorageError } from './store.js'
 
 /** SHA-256, hexadecimal: equal exactly when the texts are equal byte by byte, whatever the collation. */
 export function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+  return hash('sha256', text)
 }
 
 /** From our own tables only: the parts were prepared when they came in. */

@@ -132,8 +132,8 @@ function sqlite(file: string, statementMs: number): Knex.Config {
   return {
     client: SqliteClient as unknown as typeof Knex.Client,
     connection: settings as unknown as Knex.StaticConnectionConfig,
-    // One connection: SQLite has one writer, and the thread answers in order.
-    pool: { min: 0, max: 1 },
+    // One connection that stays: SQLite has one writer, the thread answers in order, and another one would be slow at first.
+    pool: { min: 1, max: 1 },
     useNullAsDefault: true
   }
 }

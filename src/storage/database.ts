@@ -111,6 +111,8 @@ class KnexDatabase implements Database {
   readonly #breaker: Breaker
   /** The breaker does not count who is refused here: the database works, only slowly. */
   readonly #turns: Turns
+  /** The one connection: who has the turn has it, so the pool need not be asked again. */
+  #sqlite: SqliteConnection | undefined
   readonly #batches = new Batches((take, mayBeDone) => this.#tries(async () => this.#together(await take()), mayBeDone))
 
   constructor(settings: DatabaseSettings, log: Log, clock: Clock) {
@@ -207,8 +209,10 @@ class KnexDatabase implements Database {
   }
 
   async #together(statements: readonly SqliteStatement[]): Promise<readonly SqliteResult[]> {
+    if (this.#sqlite !== undefined && this.#sqlite.__knex__disposed === undefined) return this.#sqlite.request(statements)
     const client = this.#knex.client as ConnectionPool
     const connection = await client.acquireConnection()
+    this.#sqlite = connection
     try {
       return await connection.request(statements)
     } finally {

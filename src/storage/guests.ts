@@ -33,6 +33,7 @@ function accountsWith(accounts: Accounts, { admits, clock }: GuestRules): Accoun
     },
     create: (jid, keys) => (guestAt(jid) === undefined ? accounts.create(jid, keys) : Promise.resolve(undefined)),
     setKeys: (account, keys) => (isGuest(account) ? refused() : accounts.setKeys(account, keys)),
+    setDisabled: (account, disabled) => (isGuest(account) ? refused() : accounts.setDisabled(account, disabled)),
     addKeys: (account, keys) => (isGuest(account) ? refused() : accounts.addKeys(account, keys)),
     remove: (jid) => accounts.remove(jid),
     count: (domain) => accounts.count(domain),
@@ -53,6 +54,7 @@ function valuesWith(values: Values): Values {
     get: (account, key) => (isGuest(account) ? Promise.resolve(undefined) : values.get(account, key)),
     set: (account, key, value) => (isGuest(account) ? refused() : values.set(account, key, value)),
     update: (account, key, change) => (isGuest(account) ? refused() : values.update(account, key, change)),
+    note: (account, key, change) => (isGuest(account) ? undefined : values.note(account, key, change)),
     remove: (account, key) => (isGuest(account) ? Promise.resolve() : values.remove(account, key))
   }
 }

@@ -43,7 +43,9 @@ export async function openStore(settings: DatabaseSettings, log: Log, clock: Clo
   // Connections of their own, made when first used: a beat that queues behind a storm of logins gets its node fenced.
   const few = settings.kind === 'sqlite' ? settings : { ...settings, poolSize: CLUSTER_POOL_SIZE }
   const beats = openDatabase(few, log.child({ connections: 'cluster' }), clock)
+  const values = new SqlValues({ database, clock, log })
   const close = async (): Promise<void> => {
+    await values.flush()
     await Promise.all([database.close(), beats.close()])
   }
   try {
@@ -51,7 +53,7 @@ export async function openStore(settings: DatabaseSettings, log: Log, clock: Clo
     return {
       database,
       facts,
-      store: storeOn(database, clock),
+      store: { ...storeOn(database, clock), values },
       cluster: new SqlClusterTables(beats),
       values: new ServerValues(database),
       tokens: new SqlTokenRows(database),
@@ -77,11 +79,10 @@ async function wallOf(database: Database): Promise<number> {
   return Number(row?.ms)
 }
 
-function storeOn(database: Database, clock: Clock): Store {
+function storeOn(database: Database, clock: Clock): Omit<Store, 'values'> {
   return {
     accounts: new SqlAccounts(database, clock),
     rosters: new SqlRosters(database),
-    values: new SqlValues(database),
     offline: new SqlOfflineMessages(database)
   }
 }

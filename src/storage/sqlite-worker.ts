@@ -15,9 +15,14 @@ const TRANSACTION_WORDS = /^\s*(?:begin|commit|rollback|savepoint|release)\b/i
 
 type Bindings = SqliteStatement['bindings']
 interface Prepared {
-  readonly reader: boolean
   run(bindings: Bindings): { changes: number; lastInsertRowid: number }
   all(bindings: Bindings): unknown[]
+}
+
+/** libsql asks the file each time whether a statement reads. */
+interface Known {
+  readonly statement: Prepared
+  readonly reader: boolean
 }
 
 interface Fault {
@@ -64,12 +69,13 @@ function open(): SqliteFile.Database {
   return db
 }
 
-const statements = new Map<string, Prepared>()
+const statements = new Map<string, Known>()
 
-function prepared(db: SqliteFile.Database, sql: string): Prepared {
+function prepared(db: SqliteFile.Database, sql: string): Known {
   const known = statements.get(sql)
   if (known !== undefined) return known
-  const made = db.prepare(sql) as unknown as Prepared
+  const statement = db.prepare(sql) as unknown as Prepared & { readonly reader: boolean }
+  const made = { statement, reader: statement.reader }
   const oldest = statements.size < STATEMENTS_MAX ? undefined : statements.keys().next().value
   if (oldest !== undefined) statements.delete(oldest)
   statements.set(sql, made)
@@ -81,8 +87,8 @@ function execute(db: SqliteFile.Database, { sql, bindings }: SqliteStatement): S
     db.exec(sql)
     return { rows: [] }
   }
-  const statement = prepared(db, sql)
-  if (statement.reader) return { rows: statement.all(bindings) }
+  const { statement, reader } = prepared(db, sql)
+  if (reader) return { rows: statement.all(bindings) }
   const { changes, lastInsertRowid } = statement.run(bindings)
   return { changes, lastId: lastInsertRowid }
 }
@@ -100,7 +106,7 @@ function oneOfMany(db: SqliteFile.Database, statement: SqliteStatement): SqliteR
 
 /** One commit for all: the disk is waited for once. */
 function together(db: SqliteFile.Database, statements: readonly SqliteStatement[]): readonly SqliteResult[] {
-  db.exec(statements.some(({ changes }) => changes) ? 'begin immediate' : 'begin')
+  db.exec('begin immediate')
   try {
     const results = statements.map((statement) => oneOfMany(db, statement))
     db.exec('commit')
@@ -112,10 +118,11 @@ function together(db: SqliteFile.Database, statements: readonly SqliteStatement[
   }
 }
 
+/** Reads need nothing of each other. */
 const alone: typeof together = (db, statements) => statements.map((statement) => execute(db, statement))
 
 function answer(db: SqliteFile.Database, { id, statements }: SqliteRequest): SqliteReply {
-  const task = statements.length > 1 ? together : alone
+  const task = statements.length > 1 && statements.some(({ changes }) => changes) ? together : alone
   try {
     return { id, results: patiently(() => task(db, statements)) }
   } catch (error) {

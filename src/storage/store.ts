@@ -44,6 +44,8 @@ export interface Accounts {
   create(jid: Jid, keys: readonly ScramKeys[]): Promise<AccountRecord | undefined>
   /** A new password: all tokens are dropped with the old keys. */
   setKeys(account: AccountRef, keys: readonly ScramKeys[]): Promise<void>
+  /** Who is disabled cannot log in; all tokens are dropped. */
+  setDisabled(account: AccountRef, disabled: boolean): Promise<void>
   /** Keys of the same password for one hash more, or better ones (XEP-0480). */
   addKeys(account: AccountRef, keys: ScramKeys): Promise<void>
   /** With everything that belongs to it. False when it was not there. */
@@ -112,6 +114,11 @@ export interface Values {
   set(account: AccountRef, key: string, value: string): Promise<void>
   /** In one transaction with a row lock; returns what stands there afterwards. */
   update(account: AccountRef, key: string, change: (value: string | undefined) => string | undefined): Promise<string | undefined>
+  /**
+   * A change that nobody waits for: made within a second, together with others, or at the next look at the value from this node.
+   * It is lost when the process dies before, and a fault is only logged.
+   */
+  note(account: AccountRef, key: string, change: (value: string | undefined) => string | undefined): void
   remove(account: AccountRef, key: string): Promise<void>
 }
 

@@ -1,9 +1,11 @@
 /**
  * Shape one of storage: a value under a key of an account. Owns `account_values`. A change is read, made and swapped in
- * if nobody was faster: two statements and no transaction, because every login and logout makes one.
+ * if nobody was faster: two statements and no transaction. Notes wait for each other first: every login and logout makes one.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { digest } from './columns.js'
+import type { Clock } from '../telemetry/clock.js'
+import type { Log } from '../telemetry/log.js'
 import type { Database, Sql, Statement } from './database.js'
 import { StorageError, type AccountRef, type Values } from './store.js'
 
@@ -27,6 +29,11 @@ interface Place {
 const TRIES_MAX = 20
 const PAUSE_MS = 10
 
+/** How long notes wait for others, and how many values may have some; as many as this are worked on at once. */
+const NOTE_MS = 1000
+const NOTED_MAX = 5000
+const AT_ONCE = 100
+
 type Change = (value: string | undefined) => string | undefined
 
 interface Waiting {
@@ -35,21 +42,42 @@ interface Waiting {
   readonly failed: (error: unknown) => void
 }
 
+/** Changes of one value that wait for those under way, or for their second to end. */
+interface Line {
+  readonly account: AccountRef
+  readonly key: string
+  readonly waiting: Waiting[]
+  begun: boolean
+}
+
+export interface ValuesParts {
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Log
+}
+
+const nameOf = (account: AccountRef, key: string): string => `${account.id} ${key}`
 const placeOf = (account: AccountRef, key: string): Place => ({ account_id: account.id, name_key: digest(key) })
 
 export class SqlValues implements Values {
   readonly #database: Database
+  readonly #clock: Clock
+  readonly #log: Log
+  /** By account and key. */
+  readonly #lines = new Map<string, Line>()
+  #noted: Line[] = []
+  #flushing: Promise<void> = Promise.resolve()
 
-  /** Changes of one value that wait for those under way. */
-  readonly #lines = new Map<string, Waiting[]>()
-
-  constructor(database: Database) {
+  constructor({ database, clock, log }: ValuesParts) {
     this.#database = database
+    this.#clock = clock
+    this.#log = log
   }
 
   async get(account: AccountRef, key: string): Promise<string | undefined> {
-    const [row] = await this.#database.rows<{ readonly content: string }>(GET, [account.id, digest(key)])
-    return row?.content
+    const line = this.#lines.get(nameOf(account, key))
+    if (line?.begun === false) return this.update(account, key, (value) => value)
+    return this.#get(account, key)
   }
 
   async set(account: AccountRef, key: string, value: string): Promise<void> {
@@ -58,38 +86,69 @@ export class SqlValues implements Values {
 
   /** Changes that wait for the same value are made together. */
   update(account: AccountRef, key: string, change: Change): Promise<string | undefined> {
-    const place = placeOf(account, key)
-    const name = `${account.id} ${place.name_key}`
-    const line = this.#lines.get(name)
     return new Promise((done, failed) => {
-      const waiting = { change, done, failed }
-      if (line !== undefined) line.push(waiting)
-      else {
-        const first = [waiting]
-        this.#lines.set(name, first)
-        void this.#work(account, key, first).finally(() => this.#lines.delete(name))
-      }
+      const line = this.#add(account, key, { change, done, failed })
+      if (!line.begun) void this.#work(line)
     })
+  }
+
+  note(account: AccountRef, key: string, change: Change): void {
+    const failed = (error: unknown): void => this.#log.warn({ account: account.jid.toString(), key, error: String(error) }, 'value.not-noted')
+    const line = this.#add(account, key, { change, done: () => undefined, failed })
+    if (line.begun || line.waiting.length > 1) return
+    if (this.#noted.push(line) === 1) this.#clock.after(NOTE_MS, () => void this.flush())
+    else if (this.#noted.length >= NOTED_MAX) void this.flush()
+  }
+
+  /** Makes what is noted; resolves when it is done. */
+  flush(): Promise<void> {
+    const due = this.#noted
+    this.#noted = []
+    this.#flushing = this.#flushing.then(() => this.#workAll(due))
+    return this.#flushing
   }
 
   async remove(account: AccountRef, key: string): Promise<void> {
     await this.#database.write((sql) => sql('account_values').where(placeOf(account, key)).delete())
   }
 
-  async #work(account: AccountRef, key: string, line: Waiting[]): Promise<void> {
-    while (line.length > 0) {
-      const batch = line.splice(0)
+  #add(account: AccountRef, key: string, waiting: Waiting): Line {
+    const name = nameOf(account, key)
+    const known = this.#lines.get(name)
+    const line = known ?? { account, key, waiting: [], begun: false }
+    line.waiting.push(waiting)
+    if (known === undefined) this.#lines.set(name, line)
+    return line
+  }
+
+  async #workAll(lines: readonly Line[]): Promise<void> {
+    for (let first = 0; first < lines.length; first += AT_ONCE) {
+      await Promise.all(lines.slice(first, first + AT_ONCE).map((line) => (line.begun ? undefined : this.#work(line))))
+    }
+  }
+
+  async #work(line: Line): Promise<void> {
+    const { account, key, waiting } = line
+    line.begun = true
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0)
       try {
         await this.#make(account, key, batch)
       } catch (error) {
         for (const { failed } of batch) failed(error)
       }
     }
+    this.#lines.delete(nameOf(account, key))
+  }
+
+  async #get(account: AccountRef, key: string): Promise<string | undefined> {
+    const [row] = await this.#database.rows<{ readonly content: string }>(GET, [account.id, digest(key)])
+    return row?.content
   }
 
   async #make(account: AccountRef, key: string, batch: readonly Waiting[]): Promise<void> {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const before = await this.get(account, key)
+      const before = await this.#get(account, key)
       const { after, tell } = made(batch, before)
       if (after === before || await this.#swap(account, key, before, after)) {
         tell()
@@ -114,7 +173,7 @@ export class SqlValues implements Values {
       return true
     } catch (error) {
       // Somebody made it between our look and our insert; or the account is gone.
-      if (error instanceof StorageError && error.kind === 'refused' && await this.get(account, key) !== undefined) return false
+      if (error instanceof StorageError && error.kind === 'refused' && await this.#get(account, key) !== undefined) return false
       throw error
     }
   }

@@ -61,6 +61,8 @@ export interface OpenStream {
   /** Default language of the peer's stanzas (RFC 6120 §4.7.4). */
   readonly lang: string | undefined
   readonly log: Log
+  /** When the connection came, by the node's clock. */
+  readonly since: number
   /** False once the stream ends. */
   readonly alive: boolean
   /** Bytes written that the system has not taken. */

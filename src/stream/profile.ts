@@ -59,7 +59,8 @@ export function c2sProfile(parts: C2sParts): Profile {
   const { settings, domains, authenticator, registrar, binder, tokens, extras } = parts
   const tlsRequired = (domain: string): boolean => domains.tlsRequired(domain)
   const rules: LoginRules = {
-    authenticator, tlsRequired, plain: settings.saslPlain, plainWithoutTls: settings.saslPlainWithoutTls, bindings: settings.saslBindings
+    authenticator, tlsRequired, plain: settings.saslPlain, plainWithoutTls: settings.saslPlainWithoutTls, bindings: settings.saslBindings,
+    known: new Map()
   }
   const tries = new LoginTries({ tries: settings.saslTries, delayMs: settings.saslDelayMs })
   return {

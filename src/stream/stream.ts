@@ -2,7 +2,7 @@
  * One XML stream (RFC 6120 §4): a state machine between a transport and a session. Owns its state, the stream id and the
  * flags secure, authenticated, bound; runs the features of its profile; says stream errors; closes.
  */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
 import type { StreamClosedReason } from '../telemetry/reasons.js'
@@ -33,12 +33,10 @@ export interface StreamParts {
   readonly over: (stream: Stream, reason: StreamClosedReason) => void
 }
 
-const ID_BYTES = 16
-
 export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   readonly #transport: Transport
   readonly #parts: StreamParts
-  readonly #startedAt: number
+  readonly since: number
   /** Until a resource is bound. */
   #negotiators: Map<Feature, Negotiator> | undefined
   #state: StreamState = { kind: 'opening' }
@@ -62,8 +60,8 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#transport = transport
     this.#parts = parts
     this.#flags = raised({ secure: transport.peer.secure }, [])
-    this.#startedAt = parts.clock.now()
-    this.#deadline = this.#startedAt + parts.profile.authenticatedMs
+    this.since = parts.clock.now()
+    this.#deadline = this.since + parts.profile.authenticatedMs
   }
 
   /** Begins to listen. */
@@ -153,7 +151,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
     this.announce()
-    this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
+    if (this.log.isLevelEnabled('debug')) this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
   }
 
   announce(): void {
@@ -342,7 +340,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   }
 
   #greet(verdict: HeaderVerdict | undefined): void {
-    this.#id = randomBytes(ID_BYTES).toString('hex')                    // §4.7.3: unpredictable, never twice
+    this.#id = randomUUID().replaceAll('-', '')                         // §4.7.3: unpredictable, never twice
     this.#greeted = true
     const from = verdict?.domain ?? this.#domain
     const version = verdict === undefined ? '1.0' : verdict.version
@@ -380,7 +378,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#parts.over(this, reason)
     closingLine(this.log, {
       reason, condition, detail, stream: this.#id, jid: (this.#jid ?? this.#identity?.jid)?.toString(),
-      seconds: Math.round((this.clock.now() - this.#startedAt) / 100) / 10, received: this.#received, sent: this.#sent
+      seconds: Math.round((this.clock.now() - this.since) / 100) / 10, received: this.#received, sent: this.#sent
     })
     try {
       consumer?.ended(reason, this)

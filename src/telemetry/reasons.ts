@@ -3,8 +3,8 @@
  * metric label; `docs/manual.md` explains each, and a test compares the two.
  */
 export const STREAM_CLOSED = [
-  'client-closed', 'connection-lost', 'stream-error', 'conflict', 'account-removed', 'shutdown', 'fenced',
-  'isolated', 'slow-reader', 'timeout', 'replaced', 'tls-failed', 'overloaded'
+  'client-closed', 'connection-lost', 'stream-error', 'conflict', 'account-removed', 'account-disabled', 'password-changed', 'shutdown',
+  'fenced', 'isolated', 'slow-reader', 'timeout', 'replaced', 'tls-failed', 'overloaded'
 ] as const
 export type StreamClosedReason = (typeof STREAM_CLOSED)[number]
 

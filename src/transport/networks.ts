@@ -22,9 +22,13 @@ export function countedAs(address: string): string {
   return groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, '')).join(':')
 }
 
+/** Answers that are kept: asking Node's list is as dear as a stanza, and each connection asks twice. */
+const KNOWN_MAX = 1_000
+
 /** A list of addresses and networks such as `10.0.0.0/8`, `::1`. */
 export class Networks {
   readonly #list = new BlockList()
+  readonly #known = new Map<string, boolean>()
   #count = 0
 
   /** Throws `Error` that names the entry which is neither an address nor a network. */
@@ -40,8 +44,13 @@ export class Networks {
 
   /** `address` in its plain form. */
   has(address: string): boolean {
+    const known = this.#known.get(address)
+    if (known !== undefined) return known
     const family = isIP(address)
-    return family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4')
+    const has = family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4')
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear()
+    this.#known.set(address, has)
+    return has
   }
 
   #add(entry: string): void {
@@ -53,6 +62,7 @@ export class Networks {
       throw new Error(`addresses and networks such as 10.0.0.0/8 or ::1, separated by commas; '${entry}' is none`)
     }
     this.#count++
+    this.#known.clear()
     this.#list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4')
   }
 }

@@ -17,6 +17,7 @@ import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
 import { acceptTls, XMPP_ALPN } from './tls.js'
 import type { ContextOf } from './tls.js'
 import type { OpenReply, PeerFacts, TlsFacts, Transport, TransportSink } from './transport.js'
+import type { Flushable } from './turn-end.js'
 import type { Timed } from './wheel.js'
 import { WriteQueue } from './write-queue.js'
 import type { QueueOwner } from './write-queue.js'
@@ -37,7 +38,7 @@ const OWNER = Symbol('transport')
 type Owned = Socket & { [OWNER]: TcpTransport }
 
 // One object for one client: it is also what its parser, its queue and its pace talk to, and says who is there.
-export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, QueueOwner, Reader {
+export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, ParserSink, QueueOwner, Reader {
   readonly kind = 'tcp'
   readonly form = 'stream'
   readonly address: string
@@ -57,6 +58,11 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
   #sink: TransportSink | undefined
   #opened = false
   #paused = false
+  /** What is resumed in the turn in which it was paused costs the socket nothing. */
+  #pausing = false
+  #stopped = false
+  /** The peer has half-closed while it was paused: what came before counts first. */
+  #ended = false
   /** Too much came too fast. */
   #resting = false
   #pace: Pace | undefined
@@ -150,6 +156,18 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
 
   pause(): void {
     this.#paused = true
+    if (this.#pausing) return
+    this.#pausing = true
+    this.#room.turn.add(this)
+  }
+
+  flush(): void {
+    this.#pausing = false
+    if (this.#paused && this.#endBy === Infinity) this.#stop()
+  }
+
+  #stop(): void {
+    this.#stopped = true
     this.#socket.pause()
   }
 
@@ -163,7 +181,7 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
 
   rest(): void {
     this.#resting = true
-    this.#socket.pause()
+    this.#stop()
   }
 
   goOn(): void {
@@ -220,7 +238,10 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
       this.#held = false
       this.#parse()
     }
-    if (this.#mayRead()) this.#socket.resume()
+    if (!this.#mayRead()) return
+    if (this.#ended) this.#finished()
+    else if (this.#stopped) this.#socket.resume()
+    this.#stopped = false
   }
 
   end(): void {
@@ -250,6 +271,11 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
 
   #data(chunk: Buffer): void {
     if (this.#deaf) return
+    if (this.#paused) {                                // in the turn in which it was paused
+      this.#stop()
+      this.#socket.unshift(chunk)
+      return
+    }
     this.#received += chunk.length
     this.#heardAt = this.#room.wheel.coarseNow
     this.#pace?.bytes(chunk.length)
@@ -279,6 +305,8 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
 
   /** The peer has half-closed. */
   #finished(): void {
+    this.#ended = this.#paused && this.#endBy === Infinity
+    if (this.#ended) return
     this.#deaf = true
     if (this.#endBy === Infinity) this.end()
   }
@@ -327,6 +355,7 @@ export class TcpTransport implements Transport, Timed, PeerFacts, ParserSink, Qu
     Object.assign(socket, { [OWNER]: this })
     socket.off('error', ignoreError).on('error', TcpTransport.#onError)
     socket.on('data', TcpTransport.#onData).on('end', TcpTransport.#onEnd).on('close', TcpTransport.#onClose)
+    this.#stopped = this.#paused
     if (this.#paused) socket.pause()
     else socket.resume()                               // a PROXY header leaves the socket paused
     if (socket.destroyed) queueMicrotask(() => this.#over())

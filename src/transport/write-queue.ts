@@ -177,7 +177,7 @@ export class WriteQueue implements Flushable, PendingQueue {
   #rest(): void {
     this.#whenEmpty?.()
     this.#whenEmpty = undefined
-    if (this.#ending) this.#socket?.end()
+    if (this.#ending && this.#socket?.writableEnded === false) this.#socket.end()
   }
 }
 

@@ -128,6 +128,7 @@ const FORBIDDEN_IN_LOCAL = /["&'/:<>@]/
 
 /** RFC 7622 §3.3. Throws `JidError`. */
 export function prepareLocal(text: string): string {
+  if (text !== '' && isPlainLocal(text)) return text
   const local = mapped(text, usernameCaseMapped)
   if (FORBIDDEN_IN_LOCAL.test(local)) throw new JidError('a character that a localpart may not have')
   return local
@@ -135,6 +136,7 @@ export function prepareLocal(text: string): string {
 
 /** RFC 7622 §3.4. Throws `JidError`. */
 export function prepareResource(text: string): string {
+  if (text !== '' && isPlainResource(text)) return text
   return mapped(text, opaqueString)
 }
 

@@ -1,6 +1,6 @@
 /** `starling user`: what it does to the database, what it tells live nodes, how it refuses. */
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import { addUser, changePassword, deleteUser, listUsers, type UserPorts } from '../../src/admin/user.js'
+import { addUser, changePassword, deleteUser, listUsers, setUserDisabled, type UserPorts } from '../../src/admin/user.js'
 import type { AccountRecord, ScramKeys } from '../../src/storage/store.js'
 import { verifyPassword } from '../../src/rules/scram.js'
 import { parseJid, type Jid } from '../../src/xmpp/jid.js'
@@ -24,6 +24,8 @@ class Fake {
         return made
       },
       setKeys: async ({ jid }, keys) => void this.known.set(jid.toString(), { ...(this.known.get(jid.toString()) as AccountRecord), keys }),
+      setDisabled: async ({ jid }, disabled) =>
+        void this.known.set(jid.toString(), { ...(this.known.get(jid.toString()) as AccountRecord), disabled }),
       addKeys: async () => undefined,
       count: async () => this.known.size,
       remove: async (jid: Jid) => this.known.delete(jid.toString()),
@@ -81,6 +83,17 @@ describe('starling user passwd, delete, list', () => {
     expect(await passes('other')).not.toContain(false)
     expect(fake.notices.at(-1)).toBe('password-changed romeo@example.org')
     await expect(changePassword(fake.ports, 'juliet@example.org', 'x')).rejects.toMatchObject({ exitCode: 1 })
+  })
+
+  test('disable tells the nodes, enable need not; a missing account is refused', async () => {
+    await addUser(fake.ports, 'romeo@example.org', 'secret')
+    await setUserDisabled(fake.ports, 'romeo@example.org', true)
+    expect(fake.known.get('romeo@example.org')?.disabled).toBe(true)
+    await setUserDisabled(fake.ports, 'romeo@example.org', false)
+    expect(fake.known.get('romeo@example.org')?.disabled).toBe(false)
+    expect(fake.notices.slice(1)).toEqual(['account-disabled romeo@example.org'])
+    expect(fake.printed.slice(1)).toEqual(['disabled romeo@example.org', 'enabled romeo@example.org'])
+    await expect(setUserDisabled(fake.ports, 'juliet@example.org', true)).rejects.toMatchObject({ exitCode: 1 })
   })
 
   test('delete tells the nodes, a missing account is refused with exit code 1', async () => {

@@ -94,7 +94,7 @@ describe('a run', () => {
       const relay = await Relay.start(server.ports[0]?.plain ?? 0, fault)
       try {
         const args = ['--scenario', 'chat', '--pairs', 5, '--window', 4]
-        return await load({ pids: [], ports: [{ plain: relay.port }] }, args, { duration: 0.5, warmup: 0.2 })
+        return await load({ pids: [], ports: [{ plain: relay.port }] }, args, { duration: 1, warmup: 0.2 })
       } finally {
         relay.stop()
       }
@@ -102,9 +102,9 @@ describe('a run', () => {
 
     test('delivers each message once, in order and unchanged, passes', async () => {
       const { received, sent } = await through('nothing')
-      expect(received).toBeGreaterThan(500)
+      expect(received).toBeGreaterThan(25)
       expect(received).toBe(sent)
-    })
+    }, 30_000)
 
     test.each<[Fault, RegExp]>([
       ['lost', /lost, duplicated or out of order/], ['doubled', /lost, duplicated or out of order/],

@@ -168,6 +168,16 @@ describe.each(KINDS)('tokens on %s', (kind) => {
     expect((await open.tokens.of(owner, AGENT))[0]?.state).toBe('dropped')
   })
 
+  test('who is disabled loses them, and gets them back by nothing', async () => {
+    const owner = await account(open.store, 'locked')
+    await open.tokens.issue(owner, AGENT, token('a'), 10)
+    await open.store.accounts.setDisabled(owner, false)
+    expect((await open.tokens.of(owner, AGENT))[0]?.state).toBe('new')
+    await open.store.accounts.setDisabled(owner, true)
+    await open.store.accounts.setDisabled(owner, false)
+    expect((await open.tokens.of(owner, AGENT))[0]?.state).toBe('dropped')
+  })
+
   test('an account that is gone has none and gets none', async () => {
     const gone = await account(open.store, 'gone')
     await open.tokens.issue(gone, AGENT, token('a'), 10)

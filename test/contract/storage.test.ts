@@ -40,6 +40,17 @@ describe.each(KINDS)('storage on %s', (kind) => {
       expect((await accounts.find(mercutio.jid))?.keys.map((key) => key.hash)).toEqual(['SHA-512'])
     })
 
+    test('an account is disabled and enabled again, and keeps its keys', async () => {
+      const { accounts } = open.store
+      const tybalt = await account(open.store, 'disabled')
+      await accounts.setDisabled(tybalt, true)
+      expect(await accounts.find(tybalt.jid)).toMatchObject({ id: tybalt.id, disabled: true, keys: [{ hash: expect.any(String) }] })
+      await accounts.setDisabled(tybalt, false)
+      expect((await accounts.find(tybalt.jid))?.disabled).toBe(false)
+      await accounts.remove(tybalt.jid)
+      await expect(accounts.setDisabled(tybalt, true)).rejects.toMatchObject({ kind: 'refused' })
+    })
+
     test('nobody is found who is not there', async () => {
       expect(await open.store.accounts.find(user('nobody'))).toBeUndefined()
       expect(await open.store.accounts.remove(user('nobody'))).toBe(false)

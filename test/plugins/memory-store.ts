@@ -28,6 +28,7 @@ export class MemoryStore implements Store {
     find: async (jid) => this.#accounts.get(jid.bare.toString()),
     create: async (jid) => (this.#accounts.has(jid.toString()) ? undefined : this.add(jid)),
     setKeys: async () => undefined,
+    setDisabled: async () => undefined,
     addKeys: async () => undefined,
     remove: async (jid) => this.#accounts.delete(jid.toString()),
     count: async () => this.#accounts.size,
@@ -70,6 +71,7 @@ export class MemoryStore implements Store {
       else this.#values.set(`${account.id} ${key}`, value)
       return value
     },
+    note: (account, key, change) => void this.values.update(account, key, change),
     remove: async (account, key) => {
       this.#values.delete(`${account.id} ${key}`)
     }

@@ -284,7 +284,7 @@ describe('the gate', () => {
   test('a close while it is shut writes nothing', async () => {
     const { rig, wire } = await scene()
     rig.sessions.gate(false)
-    rig.sessions.closeAccount(parseJid('alice@im.test'))
+    rig.sessions.closeAccount(parseJid('alice@im.test'), 'account-removed', rig.clock.now())
     expect(wire.take()).toBe('')
     expect(wire.destroyed).toBe(true)
     expect(rig.handler.over).toEqual([{ jid: 'alice@im.test/r1', reason: 'account-removed' }])

@@ -33,7 +33,7 @@ describe('guests', () => {
     const limit = { messages: 1, bytes: 1 }
     for (const write of [
       () => store.values.set(guest, 'k', 'v'), () => store.values.update(guest, 'k', () => 'v'), () => store.accounts.setKeys(guest, []),
-      () => store.rosters.update(guest, parseJid('a@open.test'), (item) => item)
+      () => store.accounts.setDisabled(guest, true), () => store.rosters.update(guest, parseJid('a@open.test'), (item) => item)
     ]) await expect(write()).rejects.toMatchObject({ condition: 'not-allowed' })
     await expect(store.offline.add(guest, 'k', '<message/>', 0, limit)).rejects.toMatchObject({ condition: 'service-unavailable' })
     expect(await store.values.get(guest, 'k')).toBeUndefined()

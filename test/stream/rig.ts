@@ -88,6 +88,11 @@ export class MemoryAccounts implements Accounts {
     await this.tokens.dropAll(account)
   }
 
+  async setDisabled(account: AccountRef, disabled: boolean): Promise<void> {
+    this.change(account.jid, { disabled })
+    if (disabled) await this.tokens.dropAll(account)
+  }
+
   async addKeys(account: AccountRef, keys: ScramKeys): Promise<void> {
     await this.weather()
     const others = this.#rows.get(account.jid.toString())?.keys.filter(({ hash }) => hash !== keys.hash) ?? []

@@ -1,4 +1,5 @@
 /** What a login is, whatever mechanism it uses and whatever XML carries it (RFC 4422): what it is given, what it answers. */
+import { offerHash, type ScramHash } from '../../rules/scram.js'
 import type { BindingType, TlsFacts, TransportKind } from '../../transport/transport.js'
 import { JidError, parseJid, type Jid } from '../../xmpp/jid.js'
 import { SaslFailure, type Authenticator, type Identity } from '../authenticator.js'
@@ -21,6 +22,8 @@ export interface LoginRules {
   readonly plainWithoutTls: boolean
   /** Channel-binding types that may be offered. */
   readonly bindings: readonly string[]
+  /** What streams of one kind are offered: kept, because most are alike. */
+  readonly known: Map<string, Offer>
 }
 
 /** The stream that somebody logs in on; a `FeatureHost` is one. */
@@ -34,10 +37,19 @@ export interface LoginStream {
 }
 
 /** What a stream was told, to the letter: SCRAM tells the client a hash of it (XEP-0474). */
-export interface Offer {
-  readonly mechanisms: readonly string[]
-  /** For XEP-0440. */
-  readonly bindings: readonly BindingType[]
+export class Offer {
+  readonly #hashes = new Map<ScramHash, string>()
+
+  /** @param bindings for XEP-0440 */
+  constructor(readonly mechanisms: readonly string[], readonly bindings: readonly BindingType[]) {}
+
+  hash(hash: ScramHash): string {
+    const known = this.#hashes.get(hash)
+    if (known !== undefined) return known
+    const made = offerHash(hash, this.mechanisms, this.bindings)
+    this.#hashes.set(hash, made)
+    return made
+  }
 }
 
 export interface ExchangeParts {

@@ -74,7 +74,9 @@ export interface Feature {
 }
 
 export function fits(feature: Pick<Feature, 'needs' | 'forbids'>, flags: Flags): boolean {
-  return feature.needs.every((flag) => flags[flag]) && !feature.forbids.some((flag) => flags[flag])
+  for (const flag of feature.needs) if (!flags[flag]) return false
+  for (const flag of feature.forbids) if (flags[flag]) return false
+  return true
 }
 
 /** What `<stream:features/>` contains now, in the order of `features`. */

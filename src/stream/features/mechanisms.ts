@@ -4,7 +4,7 @@
  */
 import type { Jid } from '../../xmpp/jid.js'
 import { SaslFailure, type Authenticator } from '../authenticator.js'
-import { checkAuthzid, jidOf, type Exchange, type ExchangeParts, type LoginRules, type LoginStream, type Offer } from './exchange.js'
+import { checkAuthzid, jidOf, Offer, type Exchange, type ExchangeParts, type LoginRules, type LoginStream } from './exchange.js'
 import { parsePlain } from './plain.js'
 import { scramExchange } from './scram.js'
 
@@ -12,9 +12,20 @@ const PLUS = '-PLUS'
 
 /** Best first; the same for everybody on such a connection. Always the same for the same stream. RFC 6120 §6.3.4. */
 export function mechanismsFor(rules: LoginRules, stream: LoginStream): Offer {
+  const { kind, domain, flags: { secure }, peer: { tls } } = stream
+  if (tls !== undefined && tls.addresses.length > 0) return offerFor(rules, stream)
+  const key = `${kind} ${secure ? 'tls' : ''} ${domain} ${tls?.bindings.join() ?? ''}`
+  const known = rules.known.get(key)
+  if (known !== undefined) return known
+  const made = offerFor(rules, stream)
+  rules.known.set(key, made)
+  return made
+}
+
+function offerFor(rules: LoginRules, stream: LoginStream): Offer {
   const { authenticator, plain, plainWithoutTls } = rules
   const { secure } = stream.flags
-  if (!secure && rules.tlsRequired(stream.domain)) return { mechanisms: [], bindings: [] }
+  if (!secure && rules.tlsRequired(stream.domain)) return new Offer([], [])
   // Browsers know nothing of their TLS, and libraries made for them take -PLUS for what it is not: none over WebSocket.
   const known = stream.kind === 'websocket' ? [] : stream.peer.tls?.bindings ?? []
   const bindings = known.filter((type) => rules.bindings.includes(type))
@@ -26,7 +37,7 @@ export function mechanismsFor(rules: LoginRules, stream: LoginStream): Offer {
     ...(plain && (secure || plainWithoutTls) ? ['PLAIN'] : []),
     ...(authenticator.admitsGuests(stream.domain) ? ['ANONYMOUS'] : [])
   ]
-  return { mechanisms, bindings }
+  return new Offer(mechanisms, bindings)
 }
 
 /** The peer must take up TLS first (RFC 6120 §6.5.4). */

@@ -18,6 +18,7 @@ export interface SaslParts {
 }
 
 export function sasl(parts: SaslParts): Feature {
+  const texts = new WeakMap<Offer, string>()
   return {
     id: 'sasl',
     needs: [],
@@ -25,7 +26,12 @@ export function sasl(parts: SaslParts): Feature {
     sets: ['authenticated'],
     restarts: true,
     claims: (element) => element.ns === NS_SASL,
-    offer: (host) => offerText(mechanismsFor(parts.rules, host)),
+    offer(host) {
+      const offer = mechanismsFor(parts.rules, host)
+      const text = texts.get(offer) ?? offerText(offer)
+      texts.set(offer, text)
+      return text
+    },
     begin: (host) => new SaslNegotiator(parts, host),
     misplaced() {
       throw new StreamError('policy-violation', 'Already logged in, or by another profile')   // RFC 4422 §3.8
@@ -53,10 +59,19 @@ class SaslNegotiator implements Negotiator {
     this.#host = host
   }
 
-  async take(element: RawElement): Promise<Outcome> {
+  take(element: RawElement): Outcome | Promise<Outcome> {
     const startedAt = this.#host.clock.now()
     try {
-      const answer = await this.#answer(element)
+      const answer = this.#answer(element)
+      return answer instanceof Promise ? this.#wait(answer, startedAt) : this.#say(answer)
+    } catch (error) {
+      return this.#fail(error, startedAt)
+    }
+  }
+
+  async #wait(waiting: Promise<Answer>, startedAt: number): Promise<Outcome> {
+    try {
+      const answer = await waiting
       return this.#host.alive ? this.#say(answer) : 'over'
     } catch (error) {
       return this.#fail(error, startedAt)

@@ -1,12 +1,11 @@
 /** One login with SCRAM (RFC 5802, RFC 7677): the pure rules with the secrets of an account and the channel of a stream. */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import {
-  challenge, finish, judgeBinding, offerHash, parseClientFirst, ScramFault, type Challenge, type ClientFirst, type ScramHash
+  challenge, finish, judgeBinding, parseClientFirst, ScramFault, type Challenge, type ClientFirst, type ScramHash
 } from '../../rules/scram.js'
 import { SaslFailure, type ScramSecret } from '../authenticator.js'
 import { checkAuthzid, type Answer, type Exchange, type ExchangeParts, type LoginStream } from './exchange.js'
 
-const NONCE_BYTES = 18
 const UNBOUND = Buffer.alloc(0)
 
 export interface ScramParts extends ExchangeParts {
@@ -27,9 +26,9 @@ export function scramExchange(parts: ScramParts): Exchange {
     const { rules: { authenticator }, stream, offer, hash, plus } = parts
     const first = faultsAsFailures(() => parseClientFirst(message))
     faultsAsFailures(() => judgeBinding(first, plus, offer.bindings.length > 0), true)
-    const channel = { data: channelData(parts, first), offerHash: offerHash(hash, offer.mechanisms, offer.bindings) }
+    const channel = { data: channelData(parts, first), offerHash: offer.hash(hash) }
     const secret = await authenticator.scram(first.username, stream.domain, hash)
-    challenged = { secret, challenge: challenge(first, secret.keys, randomBytes(NONCE_BYTES).toString('base64'), channel) }
+    challenged = { secret, challenge: challenge(first, secret.keys, randomUUID() + randomUUID(), channel) }
     return { kind: 'challenge', data: challenged.challenge.message }
   }
 
