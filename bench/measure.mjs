@@ -19,7 +19,7 @@ export function buildLoad() {
 }
 
 /** CPU of processes and of all their children, in ticks of 10 ms. A child may end meanwhile. */
-function ticks(pids) {
+export function ticks(pids) {
   return pids.reduce((sum, pid) => sum + ticksOf(pid), 0)
 }
 

@@ -24,8 +24,9 @@ async function older(server, { load: args, figure, logins }, { timing, fresh }) 
 
 /** What a node takes that has no part in the load, less what it takes when nobody says anything. */
 async function beside(server, { load: args, bystander }, timing) {
-  const idle = await load(server, ['--scenario', 'idle', '--n', 200, '--settle', 2 * timing.duration], { reach: timing.reach })
   const line = await load(server, args, timing)
+  // Afterwards: nodes that have just come are busy with themselves.
+  const idle = await load(server, ['--scenario', 'idle', '--n', 200, '--settle', 2 * timing.duration], { reach: timing.reach })
   const others = ({ root_cores: cores }) => cores.slice(2).reduce((sum, share) => sum + share, 0) / (cores.length - 2)
   const more = others(line) - others(idle)
   const value = bystander === 'cost' ? more * 1e6 / line.per_s : more * 100

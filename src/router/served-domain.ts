@@ -39,6 +39,7 @@ interface Fan {
 
 const target = (address: Jid): Target => ({ address, audience: '', except: undefined })
 const withoutTo = (stanza: Stanza): Stanza => (stanza.to === undefined ? stanza : stanza.with({ to: undefined }))
+const isBroadcast = ({ to, type }: Stanza): boolean => to === undefined && (type === '' || type === 'unavailable')
 const unavailable = (): StanzaError => new StanzaError('cancel', 'service-unavailable')
 
 export class ServedDomain implements Destination {
@@ -132,8 +133,7 @@ export class ServedDomain implements Destination {
       fan.targets.push(to)         // no account: no devices either
       return
     }
-    const { errors, shared: { type } } = fan
-    if (!errors && (type === '' || type === 'unavailable') && this.#deps.delivery.nobody(to.address)) return      // RFC 6121 §8.5.2.2.2
+    if (isBroadcast(fan.shared) && this.#deps.delivery.nobody(to.address)) return       // RFC 6121 §8.5.2.2.2
     const account = this.#find(fan.cause, to.address)
     return isPromise(account) ? account.then((found) => this.#contact(fan, to, found)) : this.#contact(fan, to, account)
   }

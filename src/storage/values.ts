@@ -76,7 +76,7 @@ export class SqlValues implements Values {
 
   async get(account: AccountRef, key: string): Promise<string | undefined> {
     const line = this.#lines.get(nameOf(account, key))
-    if (line?.begun === false) return this.update(account, key, (value) => value)
+    if (line !== undefined) return this.update(account, key, (value) => value)
     return this.#get(account, key)
   }
 
@@ -93,7 +93,9 @@ export class SqlValues implements Values {
   }
 
   note(account: AccountRef, key: string, change: Change): void {
-    const failed = (error: unknown): void => this.#log.warn({ account: account.jid.toString(), key, error: String(error) }, 'value.not-noted')
+    const failed = (error: unknown): void => {
+      this.#log.warn({ account: account.jid.toString(), key, error: String(error) }, 'value.not-noted')
+    }
     const line = this.#add(account, key, { change, done: () => undefined, failed })
     if (line.begun || line.waiting.length > 1) return
     if (this.#noted.push(line) === 1) this.#clock.after(NOTE_MS, () => void this.flush())
@@ -123,7 +125,7 @@ export class SqlValues implements Values {
 
   async #workAll(lines: readonly Line[]): Promise<void> {
     for (let first = 0; first < lines.length; first += AT_ONCE) {
-      await Promise.all(lines.slice(first, first + AT_ONCE).map((line) => (line.begun ? undefined : this.#work(line))))
+      await Promise.all(lines.slice(first, first + AT_ONCE).filter((line) => !line.begun).map((line) => this.#work(line)))
     }
   }
 

@@ -77,7 +77,8 @@ export interface Handshake {
 export function acceptTls(plain: Socket, contextOf: ContextOf, how: Handshake): Promise<TLSSocket> {
   const secure = new TLSSocket(plain, {
     isServer: true, secureContext: contextOf(how.domain), requestCert: how.requestCert ?? false, rejectUnauthorized: false,
-    ALPNProtocols: [...how.alpn],
+    // a list would become a buffer of each connection, a piece of a larger one that it alone keeps in memory
+    ALPNCallback: ({ protocols }) => how.alpn.find((protocol) => protocols.includes(protocol)),
     SNICallback: (name, done) => { done(null, contextOf(name)) }
   })
   return new Promise((resolve, reject) => {
@@ -92,11 +93,7 @@ export function acceptTls(plain: Socket, contextOf: ContextOf, how: Handshake): 
     how.wheel.look(late, how.wheel.now() + how.handshakeMs)
     const note = (error: unknown): void => { why ??= error }
     // Node keeps errors before the handshake's end on this event; after it, a bad record must end the connection too
-    secure.on('_tlsError', (error: unknown) => {
-      note(error)
-      secure.destroy()
-    })
-    secure.on('error', note)
+    secure.on('_tlsError', note).on('_tlsError', destroyIt).on('error', note)
     const failed = (): void => {
       how.wheel.forget(late)
       plain.destroy()
@@ -107,10 +104,14 @@ export function acceptTls(plain: Socket, contextOf: ContextOf, how: Handshake): 
       how.wheel.forget(late)
       // OpenSSL asks for no certificate when a session is resumed, so it would tell us the first one
       if (secure.isSessionReused()) secure.setKeyCert(contextOf(named(secure) ?? how.domain))
-      secure.off('close', failed).off('error', note)
+      secure.off('close', failed).off('error', note).off('_tlsError', note)
       resolve(secure)
     })
   })
+}
+
+function destroyIt(this: TLSSocket): void {
+  this.destroy()
 }
 
 /** Node says `false` where there is no SNI. */

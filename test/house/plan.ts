@@ -49,7 +49,7 @@ export const ENGINE_ROOMS = ['stream', 'session', 'pipeline', 'router', 'cluster
 export const OUTSIDE_CORE = ['plugins', 'rules', 'federation', 'admin'] as const
 
 /** Lines of source, blank lines and comments included. */
-export const BUDGETS = { file: 400, engine: 14_000, core: 28_500, pluginMedian: 80, main: 60, server: 200 } as const
+export const BUDGETS = { file: 400, engine: 14_600, core: 29_600, pluginMedian: 80, main: 60, server: 200 } as const
 
 /** Files that nothing imports, because something else starts or finds them. */
 export const ENTRIES: readonly RegExp[] = [
