@@ -108,7 +108,7 @@ describe('a run', () => {
 
     test.each<[Fault, RegExp]>([
       ['lost', /lost, duplicated or out of order/], ['doubled', /lost, duplicated or out of order/],
-      ['reordered', /lost, duplicated or out of order/], ['changed', /body changed/], ['misdirected', /of another pair|before any was sent/]
+      ['reordered', /lost, duplicated or out of order/], ['changed', /body changed/], ['misdirected', /of another pair|before any was sent|delivered here/]
     ])('has once a message %s, fails', async (fault, why) => {
       await expect(through(fault)).rejects.toThrow(why)
     }, 30_000)

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { freshDatabase } from '../databases.js'
 import { befriend, Cluster } from '../support/cluster.js'
 import { TestClient } from '../support/client.js'
+import { until } from '../support/until.js'
 
 const INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
 const LAST = "<query xmlns='jabber:iq:last'/>"
@@ -75,14 +76,15 @@ describe('two nodes serve as one', () => {
 
   test('last activity crosses nodes: available, gone with a word (XEP-0012)', async () => {
     const last = async (): Promise<string> => String((await romeo.iq('get', 'juliet@localhost', LAST)).getChild('query')?.attrs['seconds'])
-    expect(await last()).toBe('0')
+    const text = async (): Promise<string | undefined> => (await romeo.iq('get', 'juliet@localhost', LAST)).getChild('query')?.text()
+    // The other node hears of it within a second.
+    await until('she is there', async () => await last() === '0')
     expect(condition(await romeo.iq('get', 'nurse@localhost', LAST))).toBe('forbidden')
     juliet.write("<presence type='unavailable'><status>asleep</status></presence>")
-    await juliet.ping()
-    expect((await romeo.iq('get', 'juliet@localhost', LAST)).getChild('query')?.text()).toBe('asleep')
+    await until('she has said why she went', async () => await text() === 'asleep')
     await juliet.becomeAvailable()
-    await juliet.ping()
-    expect((await romeo.iq('get', 'juliet@localhost', LAST)).getChild('query')?.text()).toBe('')
+    await until('she is back', async () => await text() === '')
+    expect(await last()).toBe('0')
   })
 
   test('a password changed at one node is the one at the other (XEP-0077 §3.3)', async () => {
