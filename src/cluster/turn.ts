@@ -43,8 +43,7 @@ export class Turn {
   /** False: senders should pause. */
   route(envelope: Envelope): boolean {
     const { channel } = this.parts
-    const waiting = channel.waitingBytes(1) + this.#routes.bytes
-    if (waiting >= QUEUE_MAX_BYTES) {
+    if (this.#waitingBytes >= QUEUE_MAX_BYTES) {
       this.#refuse(asksOf(envelope), FULL)
       return false
     }
@@ -58,7 +57,7 @@ export class Turn {
     }
     for (const { ask } of envelope.addressees) this.#asks.push(ask)
     if (this.#routes.bytes >= FRAME_ENOUGH_BYTES || !channel.attached) this.#sendRoutes()
-    return waiting < QUEUE_PAUSE_BYTES
+    return this.#waitingBytes < QUEUE_PAUSE_BYTES
   }
 
   /** True: send it in this turn; otherwise with the next write, or soon. */
@@ -78,6 +77,10 @@ export class Turn {
   /** Gives up what has waited for a link for too long. */
   expire(now: number): void {
     for (const asks of this.parts.channel.expire(1, now - CUT_WAIT_MS)) this.#refuse(asks, LATE)
+  }
+
+  get #waitingBytes(): number {
+    return this.parts.channel.waitingBytes(1) + this.#routes.bytes
   }
 
   #sendRoutes(): void {
