@@ -35,7 +35,7 @@ describe('starling user', () => {
     expect(await starling(['user', 'list'])).toMatchObject({ code: 0, out: 'romeo@example.org\n' })
     expect(await starling(['user', 'delete', 'romeo@example.org'])).toMatchObject({ code: 0 })
     expect(await starling(['user', 'delete', 'romeo@example.org'])).toMatchObject({ code: 1 })
-  })
+  }, 60_000)
 
   test('a configuration that is wrong: exit code 78 and one line for each fault', async () => {
     const { code, err } = await starling(['user', 'list', '--virt-hsots=x', '--db-wait=x'])

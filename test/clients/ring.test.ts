@@ -32,6 +32,7 @@ const RING: readonly (() => Driver)[] = [
 ]
 const PAIRS = RING.map((first, i) => ({ first, second: RING[(i + 1) % RING.length] ?? first, i }))
 const MODES = ['plain', 'tls'] as const
+const AT_ONCE = 3
 type Mode = (typeof MODES)[number]
 
 const accountOf = (side: 'a' | 'b', i: number, mode: Mode): string => `${side}${i}-${mode}`
@@ -66,12 +67,16 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('with %
   describe.each<[Mode]>([['plain'], ['tls']])('%s', (mode) => {
     let plays: Promise<void>[] = []
 
-    // All pairs at once: they share nothing but the nodes.
+    // Some pairs at once: they share nothing but the nodes and this process, where libraries hash passwords in JavaScript.
     beforeAll(() => {
-      plays = PAIRS.map(({ first, second, i }) => play(
-        { driver: first(), door: doorOf(0, mode === 'tls' ? 'starttls' : 'plain'), account: named(accountOf('a', i, mode)) },
-        { driver: second(), door: doorOf(1, mode === 'tls' ? 'direct' : 'plain'), account: named(accountOf('b', i, mode)) }
-      ))
+      plays = []
+      for (const { first, second, i } of PAIRS) {
+        const before = plays[i - AT_ONCE]?.catch(() => {}) ?? Promise.resolve()
+        plays.push(before.then(() => play(
+          { driver: first(), door: doorOf(0, mode === 'tls' ? 'starttls' : 'plain'), account: named(accountOf('a', i, mode)) },
+          { driver: second(), door: doorOf(1, mode === 'tls' ? 'direct' : 'plain'), account: named(accountOf('b', i, mode)) }
+        )))
+      }
       for (const one of plays) one.catch(() => {})
     })
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { TestClient, type Login } from './client.js'
 import { NodeProcess, type NodeSpec } from './node-process.js'
 import { openAccounts, type AccountDoor, type TestDatabase } from './database.js'
+import { until } from './until.js'
 
 export type StrategyName = 'broadcast' | 'online-users-caching'
 
@@ -34,12 +35,19 @@ export class Cluster {
     for (let n = 1; n <= spec.nodes; n++) await cluster.plan(`node${n}`)
     for (const account of spec.accounts ?? ['romeo', 'juliet']) await accounts.add(account, 'localhost', 'secret')
     if (spec.start ?? true) {
-      await Promise.all(cluster.nodes.map((node) => node.start())).catch(async (error: unknown) => {
+      await cluster.#start().catch(async (error: unknown) => {
         await cluster.end()
         throw error
       })
     }
     return cluster
+  }
+
+  /** What comes from a node with a newer view of the table waits for the next look at it: here all have the same one. */
+  async #start(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.start()))
+    const view = async (node: NodeProcess): Promise<unknown> => (await node.admin('/cluster') as { view: unknown }).view
+    await until('all see the same nodes', async () => new Set(await Promise.all(this.nodes.map(view))).size < 2)
   }
 
   /** One node more; start it yourself. */
