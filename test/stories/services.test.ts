@@ -89,7 +89,10 @@ describe('two nodes serve as one', () => {
 
   test('a password changed at one node is the one at the other (XEP-0077 §3.3)', async () => {
     const change = "<query xmlns='jabber:iq:register'><username>juliet</username><password>new &amp; better</password></query>"
+    const other = await cluster.login(0, 'juliet', { resource: 'other' })
     expect((await juliet.iq('set', 'localhost', change)).attrs['type']).toBe('result')
+    await other.gone()
+    expect(other.streamError).toBe('reset')
     await expect(cluster.login(0, 'juliet', { resource: 'old' })).rejects.toThrow()
     const again = await cluster.login(0, 'juliet', { resource: 'new', password: 'new & better' })
     await again.close()
