@@ -489,6 +489,7 @@ describe('a cut link', () => {
 
   test('§2 isolation: links that stand and carry nothing do not count, with the database away it stops serving within 5 s', async () => {
     const [a, b] = await pair()
+    await pass(5000)                     // both have dialled, and one link is left
     wires.forEach((wire) => wire.stall())
     tables.away = true
     await pass(3500)

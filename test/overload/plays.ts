@@ -144,6 +144,7 @@ export async function slowDatabase(form: Form): Promise<void> {
         for (const [why, count] of Object.entries(seen.failures)) failures[why] = (failures[why] ?? 0) + count
       }
     }
+    expect(await stage.delivers(0, 0)).toBe(true)       // what chat needs of the two who are here is in memory from now on
     const took = await stage.play(form, {
       async overload() {
         stage.toDatabase.delayMs = 250
