@@ -57,7 +57,10 @@ const BASE = {
 export const SCENARIOS = Object.fromEntries(Object.entries(BASE).flatMap(([name, scenario]) => [
   [name, scenario],
   ...(scenario.tls ? [[`${name}-tls`, { ...scenario, load: [...scenario.load, '--tls', 'direct'] }]] : []),
-  ...(scenario.sm ? [[`${name}-sm`, { ...scenario, load: [...scenario.load, '--sm', 5] }]] : [])
+  // Alone: what was on the way when the one before ended is kept for whoever comes next, as stream management promises.
+  ...(scenario.sm
+    ? [[`${name}-sm`, { ...scenario, load: [...scenario.load, '--sm', 5], start: { ...scenario.start, alone: `${name}-sm` } }]]
+    : [])
 ]))
 
 /** What `npm run bench` runs without a name. */
