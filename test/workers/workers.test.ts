@@ -142,7 +142,10 @@ describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => 
     expect(await machine.node.exited()).toBe(0)
     await client.gone()
     expect(client.streamError).toBe('system-shutdown')
-    expect((await sql.nodes()).map((row) => row['state'])).toEqual(['left', 'left'])
+    // One of them may end before its row says so (manual, "Workers"): then the other, or the next life, has fenced it or will.
+    const states = (await sql.nodes()).map((row) => String(row['state']))
+    expect(states).toContain('left')
+    for (const state of states) expect(['left', 'draining', 'fenced']).toContain(state)
   }, 60_000)
 
   test('§7 when the parent is killed, its workers drain and end; none stays behind', async () => {
