@@ -17,6 +17,8 @@ export const HANDSHAKE_MS = 5000
 const HANDSHAKE_PENDING_BYTES = 65_536
 /** One write carries about this much, so that what is urgent never waits behind more. */
 const WRITE_BYTES = 256 * 1024
+/** There is more behind a piece of this size, a full record of TLS: the loop would read on for megabytes. */
+const FULL_READ_BYTES = 16_384
 /** No tickets: nothing of a link outlives its connection. */
 const SECURE = {
   minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', rejectUnauthorized: false, secureOptions: constants.SSL_OP_NO_TICKET
@@ -150,9 +152,19 @@ export class Link implements HandshakeIo {
   #feed(chunk: Buffer): void {
     if (this.#closed !== undefined) return
     this.#reader.feed(chunk)
-    if (this.#handler !== undefined) { this.#drain(this.#handler); return }
+    if (this.#handler !== undefined) {
+      this.#drain(this.#handler)
+      if (chunk.length >= FULL_READ_BYTES) this.#breathe()
+      return
+    }
     if (this.#reader.pendingBytes > HANDSHAKE_PENDING_BYTES) this.socket.pause()
     this.#serveWaiter()
+  }
+
+  /** The clients have their turn before what else lies in the socket. */
+  #breathe(): void {
+    this.socket.pause()
+    setImmediate(() => { this.socket.resume() })
   }
 
   #drain(handler: LinkHandler): void {

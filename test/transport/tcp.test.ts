@@ -230,6 +230,34 @@ describe('time-outs and limits', () => {
     transport.destroy()
   })
 
+  test('who sends megabytes at once is read a piece a turn, so that the others have theirs', async () => {
+    const b = await bench()
+    const client = await ByteClient.connect(b.port)
+    const { sink, transport } = await b.next()
+    client.write(HDR)
+    await sink.until('header')
+    transport.authenticated()
+    const pieces: number[] = [0]
+    let all = 0
+    const done = new Promise<void>((resolve) => {
+      sink.react = (seen) => {
+        if (seen.kind !== 'element') return
+        pieces[pieces.length - 1] = (pieces[pieces.length - 1] ?? 0) + seen.element.size
+        if (++all === 2000) resolve()
+      }
+    })
+    const turn = (): void => {
+      pieces.push(0)
+      if (all < 2000) setImmediate(turn)
+    }
+    setImmediate(turn)
+    client.write(`<a>${'x'.repeat(1_000)}</a>`.repeat(2000))          // the kernel takes much of it at once
+    await done
+    expect(Math.max(...pieces)).toBeLessThan(3 * 65_536)
+    expect(pieces.reduce((sum, bytes) => sum + bytes, 0)).toBe(2000 * 1007)
+    transport.destroy()
+  })
+
   test('S11: HTTP on the stream port is not well-formed', async () => {
     const b = await bench()
     const client = await ByteClient.connect(b.port)
