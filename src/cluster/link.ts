@@ -6,6 +6,7 @@ import { constants } from 'node:crypto'
 import { connect as netConnect, type Socket } from 'node:net'
 import { connect as tlsConnect, createSecureContext, TLSSocket } from 'node:tls'
 import type { Clock } from '../telemetry/clock.js'
+import { FULL_READ_BYTES } from '../transport/bounds.js'
 import { FrameFault } from './bytes.js'
 import { pinOf, type LinkCertificate } from './certificate.js'
 import { FRAME, FRAME_BYTES_MAX, FrameReader, HANDSHAKE_FRAME_BYTES_MAX, LANE_AT, type RawFrame } from './frames.js'
@@ -17,8 +18,6 @@ export const HANDSHAKE_MS = 5000
 const HANDSHAKE_PENDING_BYTES = 65_536
 /** One write carries about this much, so that what is urgent never waits behind more. */
 const WRITE_BYTES = 256 * 1024
-/** There is more behind a piece of this size, a full record of TLS: the loop would read on for megabytes. */
-const FULL_READ_BYTES = 16_384
 /** No tickets: nothing of a link outlives its connection. */
 const SECURE = {
   minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', rejectUnauthorized: false, secureOptions: constants.SSL_OP_NO_TICKET

@@ -7,7 +7,7 @@ import { XmlFault } from '../xml/raw.js'
 import type { RawElement, StreamHeader } from '../xml/raw.js'
 import { StreamParser } from '../xml/stream-parser.js'
 import type { ParserSink } from '../xml/stream-parser.js'
-import { END_MS } from './bounds.js'
+import { END_MS, FULL_READ_BYTES } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { SocketFacts } from './channel-binding.js'
 import { ignoreError, messageOf, TransportFailure } from './failure.js'
@@ -31,12 +31,6 @@ export interface TcpParts {
   /** Asks for the client's certificate. */
   readonly requestCert?: boolean
 }
-
-/**
- * Who sends as much has more: the loop would read two megabytes from one socket before it looks at the next. The least
- * of what one read can give: a full record of TLS (RFC 8446 §5.1); without TLS it is 64 KiB.
- */
-const FULL_READ_BYTES = 16_384
 
 /** The transport stands at its socket, so that all sockets share their listeners. */
 const OWNER = Symbol('transport')
