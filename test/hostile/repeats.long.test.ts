@@ -18,7 +18,7 @@ const tally = new Tally('a thousand times')
 let stage: Stage
 
 beforeAll(async () => {
-  stage = await Stage.set({ env: levers.env, lines: ['--log-level=warn'] })
+  stage = await Stage.set({ env: levers.env, lines: ['--log-level=warn', '--idle-seconds=86400'] })        // its own clients say nothing for long
 }, 60_000)
 afterAll(async () => {
   await stage.clear()
