@@ -7,10 +7,11 @@ const LOGINS = ['--scenario', 'login', '--n', 2000, '--presence', 0]
 
 /** @returns the figure, and the generator's line that it is from */
 export async function probe(server, scenario, { duration, warmup }) {
-  const { load: args, reach, figure, logins, bystander, held } = scenario
+  const { load: args, reach, figure, logins, bystander, held, before = 0 } = scenario
   const timing = { duration, warmup, reach }
   if (bystander !== undefined) return beside(server, scenario, timing)
   if (held !== undefined) return pauses(server, scenario, timing)
+  for (let run = 0; run < before; run++) await load(server, args, timing)
   const line = await load(server, args, timing)
   return logins === undefined ? { value: line[figure], line } : older(server, scenario, { timing, fresh: line[figure] })
 }

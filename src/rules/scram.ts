@@ -53,21 +53,21 @@ export interface ClientFirst {
 }
 
 /** §7: `cb-name`. */
-const BINDING_FLAG = /^p=(?<type>[A-Za-z0-9.-]{1,64})$/
-const CLIENT_FIRST = /^(?<header>(?<flag>[^,]*),(?:a=(?<authzid>[^,]+))?,)(?<bare>n=(?<name>[^,]+),r=(?<nonce>[!-+\--~]+)(?:,[A-Za-z]=[^,]+)*)$/
+const BINDING_FLAG = /^p=([A-Za-z0-9.-]{1,64})$/
+/** Header, flag, authorization identity; the bare message, name, nonce. Groups without names: those with cost a map for each login. */
+const CLIENT_FIRST = /^(([^,]*),(?:a=([^,]+))?,)(n=([^,]+),r=([!-+\--~]+)(?:,[A-Za-z]=[^,]+)*)$/
 
 /** RFC 5802 §7, `client-first-message`. Throws `ScramFault`. */
 export function parseClientFirst(message: Buffer): ClientFirst {
-  const { header, flag, authzid, bare, name, nonce } = CLIENT_FIRST.exec(textOf(message))?.groups ?? {}
+  const [, header, flag, authzid, bare, name, nonce] = CLIENT_FIRST.exec(textOf(message)) ?? []
   if (header === undefined || bare === undefined || name === undefined || nonce === undefined) {
     throw new ScramFault('malformed-request', 'not a client-first-message')
   }
   if (nonce.length > NONCE_MAX) throw new ScramFault('malformed-request', 'a nonce that is too long')
-  const names = { username: unescapeName(name), authzid: unescapeName(authzid ?? '') }
-  const bindingType = BINDING_FLAG.exec(flag ?? '')?.groups?.['type'] ?? ''
+  const bindingType = BINDING_FLAG.exec(flag ?? '')?.[1] ?? ''
   const seen = bindingType === '' ? flag : 'p'
   if (seen !== 'n' && seen !== 'y' && seen !== 'p') throw new ScramFault('malformed-request', 'another channel-binding flag')
-  return { ...names, nonce, flag: seen, bindingType, gs2Header: header, bare }
+  return { username: unescapeName(name), authzid: unescapeName(authzid ?? ''), nonce, flag: seen, bindingType, gs2Header: header, bare }
 }
 
 /**
@@ -132,12 +132,13 @@ export function challenge(first: ClientFirst, keys: ScramKeys, serverNonce: stri
   return { keys, first, nonce, bound, message: `r=${nonce},s=${keys.salt.toString('base64')},i=${keys.iterations}${told}` }
 }
 
-const CLIENT_FINAL = /^(?<unproved>c=(?<binding>[A-Za-z0-9+/=]+),r=(?<nonce>[!-+\--~]+)(?:,[A-Za-z]=[^,]+)*),p=(?<proof>[^,]+)$/
+/** What is signed, channel binding, nonce, proof. */
+const CLIENT_FINAL = /^(c=([A-Za-z0-9+/=]+),r=([!-+\--~]+)(?:,[A-Za-z]=[^,]+)*),p=([^,]+)$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 /** Checks the `client-final-message`; returns the `server-final-message`. Throws `ScramFault`. */
 export function finish({ keys, first, nonce, bound, message }: Challenge, final: Buffer): string {
-  const { unproved, binding, nonce: sent, proof } = CLIENT_FINAL.exec(textOf(final))?.groups ?? {}
+  const [, unproved, binding, sent, proof] = CLIENT_FINAL.exec(textOf(final)) ?? []
   if (unproved === undefined || proof === undefined || binding === undefined || !BASE64.test(proof) || !BASE64.test(binding)) {
     throw new ScramFault('malformed-request', 'not a client-final-message')
   }

@@ -39,7 +39,8 @@ export interface AccountRecord extends AccountRef {
 }
 
 export interface Accounts {
-  find(jid: Jid): Promise<AccountRecord | undefined>
+  /** @param hash of the keys only this one's may be given: who logs in shows one */
+  find(jid: Jid, hash?: ScramHash): Promise<AccountRecord | undefined>
   /** `undefined` when it exists already. */
   create(jid: Jid, keys: readonly ScramKeys[]): Promise<AccountRecord | undefined>
   /** A new password: all tokens are dropped with the old keys. */

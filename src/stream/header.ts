@@ -35,21 +35,18 @@ const VERSION = /^(\d{1,9})\.\d{1,9}$/
 const LANGUAGE = /^[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,7}$/
 
 export function judgeHeader(header: StreamHeader, context: HeaderContext): HeaderVerdict {
-  const lang = header.attrs['xml:lang']
-  const facts = {
-    domain: servedDomain(header.attrs['to'], context) ?? '',
-    claimed: undefined,
-    version: header.attrs['version'] === undefined ? undefined : '1.0',
-    lang: lang !== undefined && LANGUAGE.test(lang) ? lang : undefined
-  } as const
+  const { to, from, version, 'xml:lang': said } = header.attrs
+  const domain = servedDomain(to, context) ?? ''
+  const lang = said !== undefined && LANGUAGE.test(said) ? said : undefined
+  const told = version === undefined ? undefined : '1.0'
   try {
     checkNames(header, context.kind)
-    checkTo(header.attrs['to'], facts.domain)
-    const claimed = claimedOf(header.attrs['from'])
-    const refusal = refusalOf(header, context, { domain: facts.domain, claimed })
-    return { ...facts, claimed: refusal?.condition === 'invalid-from' ? undefined : claimed, refusal }
+    checkTo(to, domain)
+    const claimed = claimedOf(from)
+    const refusal = refusalOf(header, context, { domain, claimed })
+    return { domain, claimed: refusal?.condition === 'invalid-from' ? undefined : claimed, version: told, lang, refusal }
   } catch (error) {
-    if (error instanceof StreamError) return { ...facts, refusal: error }
+    if (error instanceof StreamError) return { domain, claimed: undefined, version: told, lang, refusal: error }
     throw error
   }
 }

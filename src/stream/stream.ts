@@ -151,7 +151,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
     this.#claimed = this.#flags.secure ? verdict.claimed : undefined
     this.#state = { kind: 'negotiating' }
     this.announce()
-    if (this.log.isLevelEnabled('debug')) this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
+    if (this.#parts.log.isLevelEnabled('debug')) this.log.debug({ stream: this.#id, domain: this.#domain, ...this.#flags }, 'stream.opened')
   }
 
   announce(): void {

@@ -138,17 +138,18 @@ export class WriteQueue implements Flushable, PendingQueue {
   }
 
   #write(socket: Writable): void {
+    const before = this.#collected
     const data = this.#take()
-    this.#underWay = typeof data === 'string' ? Buffer.byteLength(data) : data.length
-    this.#collected -= this.#underWay
+    this.#underWay = before - this.#collected
     socket.write(data, (error) => this.#onWritten(error))
   }
 
   #take(): Piece {
     if (this.#collected <= WRITE_BYTES) {
-      const all = this.#pieces
+      const all = one(this.#pieces, this.#collected)
       this.#pieces = NONE
-      return one(all, this.#collected)
+      this.#collected = 0
+      return all
     }
     let count = 0
     let size = 0
@@ -157,6 +158,7 @@ export class WriteQueue implements Flushable, PendingQueue {
       size += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length
       count++
     }
+    this.#collected -= size
     return one(this.#pieces.splice(0, count), size)
   }
 

@@ -41,10 +41,9 @@ function offerFor(rules: LoginRules, stream: LoginStream): Offer {
 }
 
 /** The peer must take up TLS first (RFC 6120 §6.5.4). */
-export function needsTls(rules: LoginRules, stream: LoginStream, mechanism: string): boolean {
-  const offeredOn = (one: LoginStream): boolean => mechanismsFor(rules, one).mechanisms.includes(mechanism)
-  const { kind, domain, flags: { secure } } = stream
-  return !secure && !offeredOn(stream) && offeredOn({ kind, domain, peer: {}, flags: { secure: true } })
+export function needsTls(rules: LoginRules, { kind, domain, flags: { secure } }: LoginStream, mechanism: string, offer: Offer): boolean {
+  if (secure || offer.mechanisms.includes(mechanism)) return false
+  return mechanismsFor(rules, { kind, domain, peer: {}, flags: { secure: true } }).mechanisms.includes(mechanism)
 }
 
 /** @param mechanism one of `offer`; throws `SaslFailure` for any other */
@@ -52,7 +51,7 @@ export function beginExchange(mechanism: string, parts: ExchangeParts): Exchange
   const { rules: { authenticator }, stream, offer } = parts
   if (!offer.mechanisms.includes(mechanism)) throw new SaslFailure('invalid-mechanism', 'a mechanism that is not offered')
   const hash = authenticator.hashes.find((known) => mechanism === `SCRAM-${known}` || mechanism === `SCRAM-${known}${PLUS}`)
-  if (hash !== undefined) return scramExchange({ ...parts, hash, plus: mechanism.endsWith(PLUS) })
+  if (hash !== undefined) return scramExchange(parts, hash, mechanism.endsWith(PLUS))
   switch (mechanism) {
     case 'PLAIN': return plainExchange(authenticator, stream)
     case 'EXTERNAL': return externalExchange(authenticator, stream)

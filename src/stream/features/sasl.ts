@@ -93,8 +93,9 @@ class SaslNegotiator implements Negotiator {
     this.#mechanism = ''
     const { rules } = this.#parts
     const name = element.attrs['mechanism'] ?? ''
-    if (needsTls(rules, this.#host, name)) throw new SaslFailure('encryption-required', `${name} without TLS`)       // §6.5.4
-    this.#exchange = beginExchange(name, { rules, stream: this.#host, offer: mechanismsFor(rules, this.#host) })
+    const offer = mechanismsFor(rules, this.#host)
+    if (needsTls(rules, this.#host, name, offer)) throw new SaslFailure('encryption-required', `${name} without TLS`)       // §6.5.4
+    this.#exchange = beginExchange(name, { rules, stream: this.#host, offer })
     this.#host.raise(['sasl'])
     this.#mechanism = name
     // §6.3.10: without an initial response an empty challenge asks for it.

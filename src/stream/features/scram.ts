@@ -8,25 +8,20 @@ import { checkAuthzid, type Answer, type Exchange, type ExchangeParts, type Logi
 
 const UNBOUND = Buffer.alloc(0)
 
-export interface ScramParts extends ExchangeParts {
-  readonly hash: ScramHash
-  /** The mechanism is the one with -PLUS. */
-  readonly plus: boolean
-}
-
 interface Challenged {
   readonly challenge: Challenge
   readonly secret: ScramSecret
 }
 
-export function scramExchange(parts: ScramParts): Exchange {
+/** @param plus the mechanism is the one with -PLUS */
+export function scramExchange(parts: ExchangeParts, hash: ScramHash, plus: boolean): Exchange {
+  const { rules: { authenticator }, stream, offer } = parts
   let challenged: Challenged | undefined
 
   async function begin(message: Buffer): Promise<Answer> {
-    const { rules: { authenticator }, stream, offer, hash, plus } = parts
     const first = faultsAsFailures(() => parseClientFirst(message))
     faultsAsFailures(() => judgeBinding(first, plus, offer.bindings.length > 0), true)
-    const channel = { data: channelData(parts, first), offerHash: offer.hash(hash) }
+    const channel = { data: plus ? channelData(parts, first) : UNBOUND, offerHash: offer.hash(hash) }
     const secret = await authenticator.scram(first.username, stream.domain, hash)
     challenged = { secret, challenge: challenge(first, secret.keys, randomUUID() + randomUUID(), channel) }
     return { kind: 'challenge', data: challenged.challenge.message }
@@ -38,8 +33,7 @@ export function scramExchange(parts: ScramParts): Exchange {
 }
 
 // RFC 5802 §6: a type that the server does not have fails the login.
-function channelData({ stream, offer, plus }: ScramParts, { bindingType }: ClientFirst): Buffer {
-  if (!plus) return UNBOUND
+function channelData({ stream, offer }: ExchangeParts, { bindingType }: ClientFirst): Buffer {
   const type = offer.bindings.find((known) => known === bindingType)
   const data = type === undefined ? undefined : stream.peer.tls?.channelBinding(type)
   if (data === undefined) {
