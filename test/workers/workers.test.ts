@@ -142,10 +142,9 @@ describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => 
     expect(await machine.node.exited()).toBe(0)
     await client.gone()
     expect(client.streamError).toBe('system-shutdown')
-    // One of them may end before its row says so (manual, "Workers"): then the other, or the next life, has fenced it or will.
-    const states = (await sql.nodes()).map((row) => String(row['state']))
-    expect(states).toContain('left')
-    for (const state of states) expect(['left', 'draining', 'fenced']).toContain(state)
+    expect(machine.node.events('worker.ended-badly')).toEqual([])
+    expect(machine.node.output).not.toContain('Unhandled')
+    expect((await sql.nodes()).map((row) => row['state'])).toEqual(['left', 'left'])
   }, 60_000)
 
   test('§7 when the parent is killed, its workers drain and end; none stays behind', async () => {
@@ -170,6 +169,18 @@ describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => 
     expect(other.stdout + other.stderr).toMatch(/the node name box\/[12] is held by a live node/)
     expect(other.status).toBe(75)
     expect(await machine.node.stop()).toBe(0)
+  }, 60_000)
+
+  test('§6 a worker that is killed while all are ending: the parent names it and exits with 1', async () => {
+    machine.node.spawn()
+    await machine.whole()
+    const ended = machine.node.events('worker.ended').length
+    process.kill(machine.pid(1), 'SIGSTOP')
+    machine.node.signal('SIGTERM')
+    await until('the other has left', () => machine.node.events('worker.ended').length > ended)
+    process.kill(machine.pid(1), 'SIGKILL')
+    expect(await machine.node.exited()).toBe(1)
+    expect(machine.node.events('worker.ended-badly')).toEqual([expect.objectContaining({ worker: 1, how: 'SIGKILL' })])
   }, 60_000)
 })
 
