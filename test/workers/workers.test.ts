@@ -135,8 +135,7 @@ describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => 
   }, 40_000)
 
   test('§6 a signal that the system sends to parent and workers alike counts once: all drain, exit 0', async () => {
-    machine.node.spawn()
-    await machine.whole()
+    await machine.start()
     const client = await machine.device('romeo', 1)
     for (const pid of [machine.pid(1), machine.pid(2), machine.node.pid]) process.kill(pid, 'SIGINT')
     expect(await machine.node.exited()).toBe(0)
@@ -148,8 +147,7 @@ describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => 
   }, 60_000)
 
   test('§7 when the parent is killed, its workers drain and end; none stays behind', async () => {
-    machine.node.spawn()
-    await machine.whole()
+    await machine.start()
     const client = await machine.device('romeo', 2)
     const pids = [machine.pid(1), machine.pid(2)]
     await machine.node.kill()
@@ -160,8 +158,7 @@ describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => 
   }, 60_000)
 
   test('§2 a name that a living process holds is not taken: it says who holds it and exits with 75', async () => {
-    machine.node.spawn()
-    await machine.whole()
+    await machine.start()
     const { ports: { cluster, admin }, properties } = machine.node
     const other = spawnSync(process.execPath, [
       PROGRAM, 'run', `--property-file=${properties}`, `--cl-comp-ports=${cluster + 2}`, `--admin-listen=127.0.0.1:${admin + 2}`
@@ -172,8 +169,7 @@ describe.each(['sqlite', 'postgresql'] as const)('two workers on %s', (kind) => 
   }, 60_000)
 
   test('§6 a worker that is killed while all are ending: the parent names it and exits with 1', async () => {
-    machine.node.spawn()
-    await machine.whole()
+    await machine.start()
     const ended = machine.node.events('worker.ended').length
     process.kill(machine.pid(1), 'SIGSTOP')
     machine.node.signal('SIGTERM')
