@@ -9,7 +9,7 @@ import type { Mesh } from './router/envelope.js'
 import type { Router } from './router/router.js'
 import type { NodeRef } from './router/strategy.js'
 import type { Credentials } from './session/credentials.js'
-import type { AccountEnd, Sessions } from './session/sessions.js'
+import { isAccountEnd, type Sessions } from './session/sessions.js'
 import { ACCOUNT_NOTICES, type ClusterTables } from './storage/cluster-tables.js'
 import type { AccountRef, Store } from './storage/store.js'
 import type { Clock } from './telemetry/clock.js'
@@ -98,7 +98,7 @@ export class ServerAccounts implements ServerFacts {
 
   /** Somebody changed an account: the command line, or a plugin on another node. */
   notice(kind: string, subject: string): void {
-    if (!isEnd(kind)) return
+    if (!isAccountEnd(kind)) return
     const jid = this.#parsed(subject)
     if (jid === undefined) return
     const { caches, router, sessions, clock, log } = this.#parts
@@ -133,8 +133,5 @@ export class ServerAccounts implements ServerFacts {
     return this.#streamFeatures
   }
 }
-
-const isEnd = (kind: string): kind is AccountEnd =>
-  kind === ACCOUNT_NOTICES.removed || kind === ACCOUNT_NOTICES.disabled || kind === ACCOUNT_NOTICES.password
 
 const nodeText = ({ name, incarnation }: NodeRef): string => `${name}#${incarnation}`

@@ -6,6 +6,7 @@ import { constants } from 'node:crypto'
 import { connect as netConnect, type Socket } from 'node:net'
 import { connect as tlsConnect, createSecureContext, TLSSocket } from 'node:tls'
 import type { Clock } from '../telemetry/clock.js'
+import { FULL_READ_BYTES } from '../transport/bounds.js'
 import { FrameFault } from './bytes.js'
 import { pinOf, type LinkCertificate } from './certificate.js'
 import { FRAME, FRAME_BYTES_MAX, FrameReader, HANDSHAKE_FRAME_BYTES_MAX, LANE_AT, type RawFrame } from './frames.js'
@@ -150,9 +151,19 @@ export class Link implements HandshakeIo {
   #feed(chunk: Buffer): void {
     if (this.#closed !== undefined) return
     this.#reader.feed(chunk)
-    if (this.#handler !== undefined) { this.#drain(this.#handler); return }
+    if (this.#handler !== undefined) {
+      this.#drain(this.#handler)
+      if (chunk.length >= FULL_READ_BYTES) this.#breathe()
+      return
+    }
     if (this.#reader.pendingBytes > HANDSHAKE_PENDING_BYTES) this.socket.pause()
     this.#serveWaiter()
+  }
+
+  /** The clients have their turn before what else lies in the socket. */
+  #breathe(): void {
+    this.socket.pause()
+    setImmediate(() => { this.socket.resume() })
   }
 
   #drain(handler: LinkHandler): void {

@@ -61,8 +61,9 @@ export class ServedDomain implements Destination {
 
   /** Contacts of one user, mostly: one envelope for each node. */
   presence(cause: Cause, stanza: Stanza, to: readonly Target[]): Eventually<void> {
-    const shared = to.length === 1 && stanza.to?.equals(to[0]?.address) === true ? stanza : withoutTo(stanza)
-    const fan: Fan = { cause, shared, steps: this.#deps.pipeline.presence.arriving, targets: [], errors: shared === stanza }
+    const directed = to.length === 1 && stanza.to?.equals(to[0]?.address) === true
+    const shared = directed ? stanza : withoutTo(stanza)
+    const fan: Fan = { cause, shared, steps: this.#deps.pipeline.presence.arriving, targets: [], errors: directed }
     const done = inOrder(to, (target) => this.#presenceTo(fan, target))
     if (isPromise(done)) return done.then(() => this.#flush(fan))
     this.#flush(fan)

@@ -42,6 +42,7 @@ const ENDS = {
   'password-changed': ['reset', 'The password was changed: log in again']                 // RFC 6120 §4.9.3.16
 } as const
 export type AccountEnd = keyof typeof ENDS
+export const isAccountEnd = (kind: string): kind is AccountEnd => Object.hasOwn(ENDS, kind)
 
 const NONE: readonly Session[] = []
 const NOBODY: readonly LocalSession[] = []

@@ -40,6 +40,12 @@ export interface RateBounds {
   readonly iqsBurst: number
 }
 
+/**
+ * Who sends as much has more: the loop would read two megabytes from one socket before it looks at the next. The least
+ * of what one read can give: a full record of TLS (RFC 8446 §5.1); without TLS it is 64 KiB.
+ */
+export const FULL_READ_BYTES = 16_384
+
 /** No honest stanza comes near these (XML level: attributes and declarations of one element, bytes of one name). */
 const ATTRIBUTES = 64
 const NAMESPACES = 32

@@ -7,7 +7,7 @@ import { XmlFault } from '../xml/raw.js'
 import type { RawElement, StreamHeader } from '../xml/raw.js'
 import { StreamParser } from '../xml/stream-parser.js'
 import type { ParserSink } from '../xml/stream-parser.js'
-import { END_MS } from './bounds.js'
+import { END_MS, FULL_READ_BYTES } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { SocketFacts } from './channel-binding.js'
 import { ignoreError, messageOf, TransportFailure } from './failure.js'
@@ -163,7 +163,17 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
 
   flush(): void {
     this.#pausing = false
-    if (this.#paused && this.#endBy === Infinity) this.#stop()
+    if (!this.#paused) this.#readOn()
+    else if (this.#endBy === Infinity) this.#stop()
+  }
+
+  /** The others have their turn before what else lies in the socket. */
+  #breathe(): void {
+    if (!this.#mayRead()) return
+    this.#stop()
+    if (this.#pausing) return
+    this.#pausing = true
+    this.#room.turn.add(this)
   }
 
   #stop(): void {
@@ -283,6 +293,7 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
       this.fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
     }
     this.#parse(chunk)
+    if (chunk.length >= FULL_READ_BYTES) this.#breathe()
   }
 
   /** A piece, or what is held. */

@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { XmlFault } from '../xml/raw.js'
-import { END_MS } from './bounds.js'
+import { END_MS, FULL_READ_BYTES } from './bounds.js'
 import type { Origin, Ticket, TransportRoom } from './bounds.js'
 import { TransportFailure } from './failure.js'
 import { Framing } from './framing.js'
@@ -91,7 +91,8 @@ export class WebSocketTransport implements Transport, Timed {
 
   attach(sink: TransportSink): void {
     this.#sink = sink
-    const { ws } = this.#parts
+    const { ws, socket } = this.#parts
+    socket.on('data', (chunk: Buffer) => { if (chunk.length >= FULL_READ_BYTES) this.#breathe() })
     ws.on('message', (data, isBinary) => this.#message(data as Buffer, isBinary))
     ws.on('ping', (data) => this.#pinged(data))
     ws.on('pong', () => this.#heard())
@@ -145,6 +146,13 @@ export class WebSocketTransport implements Transport, Timed {
   #goOn(): void {
     this.#resting = false
     this.#readOn()
+  }
+
+  /** The others have their turn before what else lies in the socket; what came is delivered. */
+  #breathe(): void {
+    if (!this.#mayRead()) return
+    this.#parts.ws.pause()
+    setImmediate(() => { if (this.#mayRead()) this.#parts.ws.resume() })
   }
 
   #readOn(): void {

@@ -71,8 +71,9 @@ export async function slowReaders(form: Form): Promise<void> {
     stage.watch.note(`readers came back: ${JSON.stringify(returns)}; the server's reasons: ${JSON.stringify(stage.closings(0))}`)
     expect(await stage.crowd.alive(from)).toBe(count)
     expect(tally.open).toBe(0)       // a session that is over gives what was not acknowledged once more: that is no fault
-    // Each may have 8 MiB that are not acknowledged, and 5 MiB stored that are read when it comes back.
-    stage.judge(form, 150 + count * 13, took)
+    // Each may have 8 MiB that are not acknowledged, as much of a session that is just being put into the store, and 5 MiB stored
+    // that are there twice while they are read, as rows and as bytes; V8 lets 64 MB of buffers grow before it looks which are held.
+    stage.judge(form, 150 + 64 + count * 26, took)
   })
 }
 

@@ -21,10 +21,12 @@ export interface Form {
   readonly bodyBytes: number
   /** Pings of those whom it does not concern: p99. Wide in the short tier: of so few it is the one that finds nothing cached. */
   readonly pingMs: number
+  /** Any of them while it catches up: a second of all that waited, in a few pings of which none is the hundredth. */
+  readonly catchUpMs: number
 }
 
-export const SHORT: Form = { calmMs: 500, seconds: 3, bodyBytes: 16 * 1024, pingMs: 3000 }
-export const LONG: Form = { calmMs: 5000, seconds: 60, bodyBytes: 4 * 1024, pingMs: 100 }
+export const SHORT: Form = { calmMs: 500, seconds: 3, bodyBytes: 16 * 1024, pingMs: 3000, catchUpMs: 5000 }
+export const LONG: Form = { calmMs: 5000, seconds: 60, bodyBytes: 4 * 1024, pingMs: 100, catchUpMs: 250 }
 /** After the bottleneck has gone (limits, E.3). */
 export const RECOVERY_MS = 5000
 
@@ -144,7 +146,8 @@ export class Stage {
         const { canary, rssMaxMb } = this.watch.of(node, time)
         if (node.name !== still) {
           expect({ node: node.name, time, unanswered: canary.unanswered }).toEqual({ node: node.name, time, unanswered: 0 })
-          expect(canary.p99).toBeLessThan(form.pingMs)
+          if (time === 'during') expect(canary.p99).toBeLessThan(form.pingMs)
+          else expect(canary.max).toBeLessThan(form.catchUpMs)
         }
         expect(rssMaxMb - this.watch.of(node, 'before').rssMb).toBeLessThan(growthMb)
       }

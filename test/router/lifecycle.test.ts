@@ -274,4 +274,26 @@ describe('what handlers send', () => {
       [], ['presence romeo@im.test/x > juliet@im.test'], []
     ])
   })
+
+  test('RFC 6121 §4.4.2, §4.6: a refusal by a contact answers presence that is directed at it, and no broadcast', async () => {
+    const refuses = plugin({
+      id: 'refuses',
+      presence: {
+        leaving: { copy: (stanza) => (stanza.to === undefined ? broadcast(stanza, ['juliet', 'nurse'].map((local) => parseJid(`${local}@im.test`))) : []) },
+        arriving: {
+          guard: (_stanza, ctx) => {
+            if (ctx.account.jid.local !== 'romeo') throw new StanzaError('cancel', 'forbidden')
+          }
+        }
+      }
+    })
+    const rig = new Rig({ plugins: [refuses], store: storeOf() })
+    await rig.binds('juliet@im.test/y', '<presence/>')
+    const romeo = await rig.binds('romeo@im.test/x', '<presence/>')
+    await quiet()
+    expect([romeo.got(), romeo.h]).toEqual([[], 1])
+    await rig.sends(romeo, "<presence to='juliet@im.test'/>")
+    await quiet()
+    expect([romeo.got(), romeo.h]).toEqual([[expect.stringContaining('forbidden')], 2])
+  })
 })

@@ -6,7 +6,7 @@ import type { Door } from '../../src/transport/listener.js'
 import { TransportFailure } from '../../src/transport/failure.js'
 import { TcpTransport } from '../../src/transport/tcp.js'
 import { doorRoom, plainDoor, testContext } from '../contract/transport-kinds.js'
-import { attached, REPLY, testRoom } from './support.js'
+import { attached, largestTurn, REPLY, testRoom } from './support.js'
 import type { RecordingSink, TestRoom } from './support.js'
 import { ByteClient, HDR } from './tcp-client.js'
 
@@ -227,6 +227,19 @@ describe('time-outs and limits', () => {
     client.write(HDR)
     for (let i = 0; i < 14; i++) client.write(`<a>${'x'.repeat(5_000)}</a>`)
     expect((await sink.until('fault')).fault.condition).toBe('policy-violation')
+    transport.destroy()
+  })
+
+  test('who sends megabytes at once is read a piece a turn, so that the others have theirs', async () => {
+    const b = await bench()
+    const client = await ByteClient.connect(b.port)
+    const { sink, transport } = await b.next()
+    client.write(HDR)
+    await sink.until('header')
+    transport.authenticated()
+    const largest = largestTurn(sink, 2000)
+    client.write(`<a>${'x'.repeat(1_000)}</a>`.repeat(2000))          // the kernel takes much of it at once
+    expect(await largest).toBeLessThan(3 * 65_536)
     transport.destroy()
   })
 
