@@ -65,8 +65,7 @@ export function workerSettings(settings: ServerSettings, number: number): Server
   const here = given.advertise === undefined && (!given.mode || kind === 'sqlite')
   const { advertise = here ? { host: LOOPBACK, device: '', port: undefined } : undefined, listen } = given
   const links = {
-    // Of one machine, from its loopback to its loopback: whoever reads there reads the processes themselves. Both ends prove their key.
-    ...given, mode: true, tls: given.tls && given.mode, allowLoopback: given.allowLoopback || here,
+    ...given, mode: true, allowLoopback: given.allowLoopback || here,
     primaryAddress: `${machineName(nodeName(given))}/${number}`, ports: given.ports.map(up), listen: here ? [LOOPBACK] : listen,
     advertise: advertise?.port === undefined ? advertise : { ...advertise, port: up(advertise.port) }
   }
