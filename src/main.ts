@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 /** Arguments in, exit code out. Each command loads what it needs when it runs. */
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 import { runCli, type Actions } from './admin/cli.js'
 import type { CommandSettings } from './admin/store-commands.js'
+
+// Else V8 learns that arrays of what waits for an answer live long and makes them among the old; there each one keeps alive what it
+// has pointed to, though all of it is over in milliseconds, until everything is collected (docs/decisions/0012-fast-paths.md).
+setFlagsFromString('--no-allocation-site-pretenuring')
 
 const commands = (): Promise<typeof import('./admin/store-commands.js')> => import('./admin/store-commands.js')
 

@@ -34,6 +34,8 @@ export function workerSelf(): WorkerSelf | undefined {
   const { worker } = cluster
   if (worker === undefined) return undefined
   const { [WORKER_NUMBER]: number, [WORKER_DEAD]: dead } = process.env
+  // Node tells the parent of each port that is closed; one that has gone meanwhile must not end this process before its row is written
+  worker.on('error', () => undefined)                  // `disconnect` follows
   const released = new Promise<void>((resolve) => {
     worker.on('disconnect', () => {
       worker.exitedAfterDisconnect = true              // else Node ends the process here and now

@@ -76,7 +76,8 @@ export class Workers {
     const left = this.#slots.some(({ worker }) => worker !== undefined)
     const how = { worker: slot.number, how: signal ?? `exit code ${code ?? 0}` }
     const refused = code !== null && REFUSED.includes(code)
-    if (this.#ending) this.#log.info(how, 'worker.ended')
+    if (this.#ending && code === EXIT.ok) this.#log.info(how, 'worker.ended')
+    else if (this.#ending) this.#endedBadly(how)
     else if (refused && (!slot.lived || !left)) {
       this.#log.error({ ...how, todo: 'the worker has said why; mend it and start again' }, 'worker.refused')
       this.#end(code)
@@ -87,6 +88,12 @@ export class Workers {
       slot.again = setTimeout(() => { this.#start(slot, dead) }, restartMs)
     }
     if (this.#ending && !left) this.#done(this.#code)
+  }
+
+  /** Its row may not say `left`: that is no clean end of the machine. */
+  #endedBadly(how: { readonly worker: number, readonly how: string }): void {
+    this.#log.error(how, 'worker.ended-badly')
+    if (this.#code === EXIT.ok) this.#code = EXIT.failed
   }
 
   /** The second one ends everything at once. */

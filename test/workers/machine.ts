@@ -36,9 +36,9 @@ export class Machine {
     return new Machine(cluster, node)
   }
 
-  /** Both workers are up and linked. */
+  /** Both workers are up and linked; started, unless it runs already. */
   async start(): Promise<void> {
-    this.node.spawn()
+    if (this.node.pid === 0) this.node.spawn()
     await this.whole()
   }
 
