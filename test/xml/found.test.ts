@@ -36,6 +36,13 @@ describe('blanks around the name of a namespace (XML Names §2.2: a name is a re
   })
 })
 
+describe('between first-level elements (RFC 6120 §11.7)', () => {
+  test('blanks are written as blanks: a reference to one is text, and text may not stand there', () => {
+    expect(outcome('<message/> \t\r\n<message/>')).not.toContain('bad-format')
+    for (const blank of ['&#xD;', '&#32;', '&#9;']) expect(outcome(`<message/>${blank}<message/>`)).toBe('bad-format')
+  })
+})
+
 describe('a long tag', () => {
   test('that is wrong and comes byte by byte is refused with the next tag at the latest', () => {
     const { parser, seen } = opened()

@@ -120,9 +120,10 @@ class Listener {
     if (this.#depth === 0) this.closed = true
   }
 
-  text(data: string): void {
+  /** @param source the document up to the end of the text: blanks between elements are written as such (RFC 6120 §11.7), not as references */
+  text(data: string, source = ''): void {
     const depth = this.#depth - this.level + 1
-    if (depth === 1 && /[^ \t\r\n]/.test(data)) this.forbid()
+    if (depth === 1 && (/[^ \t\r\n]/.test(data) || source.includes('&', source.lastIndexOf('>')))) this.forbid()
     if (depth === 2 && this.#told !== undefined) this.#told.inside += data
     else if (depth > 2) this.#add(data)
   }
@@ -184,7 +185,7 @@ export function secondOpinion(document: Buffer, level = 1, whole = level === 0):
   parser.on('doctype', () => { listener.forbid() })
   parser.on('opentag', (tag) => { listener.open(tag) })
   parser.on('closetag', () => { listener.close() })
-  parser.on('text', (data) => { listener.text(data) })
+  parser.on('text', (data) => { listener.text(data, text.slice(0, parser.position)) })
   parser.on('cdata', (data) => { listener.cdata(data) })
   const wellFormed = wellFormedBy(parser, text, listener, whole)
   const { forbidden, excessive, blanks, elements, root } = listener
