@@ -120,7 +120,7 @@ class Listener {
     if (this.#depth === 0) this.closed = true
   }
 
-  /** @param source the document up to the end of the text: blanks between elements are written as such (RFC 6120 §11.7), not as references */
+  /** @param source the document up to the end of the text: blanks between elements are no references (RFC 6120 §11.7) */
   text(data: string, source = ''): void {
     const depth = this.#depth - this.level + 1
     if (depth === 1 && (/[^ \t\r\n]/.test(data) || source.includes('&', source.lastIndexOf('>')))) this.forbid()
