@@ -293,7 +293,7 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
       this.fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
     }
     this.#parse(chunk)
-    if (chunk.length >= FULL_READ_BYTES) this.#breathe()
+    if (chunk.length >= FULL_READ_BYTES && !this.#deaf) this.#breathe()
   }
 
   /** A piece, or what is held. */
