@@ -169,7 +169,7 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
 
   /** The others have their turn before what else lies in the socket. */
   #breathe(): void {
-    if (!this.#mayRead()) return
+    if (this.#deaf || !this.#mayRead()) return
     this.#stop()
     if (this.#pausing) return
     this.#pausing = true
@@ -293,7 +293,7 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
       this.fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
     }
     this.#parse(chunk)
-    if (chunk.length >= FULL_READ_BYTES && !this.#deaf) this.#breathe()
+    if (chunk.length >= FULL_READ_BYTES) this.#breathe()
   }
 
   /** A piece, or what is held. */
