@@ -158,9 +158,9 @@ interface BoshTransport {
  * stanza takes answers as they come in, and two connections do not keep the order of requests that XEP-0124 §12 wants
  * kept: each answer waits here for the ones before it.
  */
-function inOrder(agent: Agent): void {
+export function inOrder(agent: { readonly transport?: unknown }): void {
   let before: Promise<unknown> = Promise.resolve()
-  for (const channel of (agent.transport as unknown as BoshTransport).channels) {
+  for (const channel of (agent.transport as BoshTransport).channels) {
     const send = channel.send.bind(channel)
     channel.send = (rid, body) => {
       const earlier = before

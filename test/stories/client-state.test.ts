@@ -1,6 +1,7 @@
 /** Phones in pockets, on two real nodes: what their contacts do waits until somebody looks (XEP-0352). */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { createRequire } from 'node:module'
+import { inOrder } from '../clients/stanza-driver.js'
 import { freshDatabase } from '../databases.js'
 import type { TestClient } from '../support/client.js'
 import { befriend, Cluster, type StrategyName } from '../support/cluster.js'
@@ -68,6 +69,7 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('two no
     agent.on('presence', ({ from, show }) => { if (from.startsWith('romeo@')) seen.push(show) })
     const started = new Promise<void>((done) => { agent.on('session:started', () => { done() }) })
     agent.connect()
+    if (over === 'bosh') inOrder(agent)
     await started
     agent.sendPresence()
     await agent.ping()
@@ -88,6 +90,7 @@ describe.each<[StrategyName]>([['broadcast'], ['online-users-caching']])('two no
 
 interface Agent {
   readonly jid: string
+  readonly transport?: unknown
   on(event: 'presence', listener: (presence: { readonly from: string, readonly show: string }) => void): void
   on(event: 'session:started' | 'disconnected', listener: () => void): void
   connect(): void
