@@ -53,7 +53,7 @@ export class Credentials implements Authenticator {
   }
 
   async scram(username: string, domain: string, hash: ScramHash): Promise<ScramSecret> {
-    const account = await this.find(username, domain, hash)
+    const account = await this.find(username, domain)
     const keys = account?.keys.find((known) => known.hash === hash)
     if (account === undefined || keys === undefined) {
       return { keys: this.#invent(username, domain, hash), identity: undefined, disabled: false }
@@ -149,10 +149,10 @@ export class Credentials implements Authenticator {
   }
 
   /** A name that cannot be a localpart is looked up like any other: as nobody. Rejects with `SaslFailure` only. */
-  async find(username: string, domain: string, hash?: ScramHash): Promise<AccountRecord | undefined> {
+  async find(username: string, domain: string): Promise<AccountRecord | undefined> {
     const local = localpart(username)
     if (local === undefined) return undefined
-    return this.inTime(this.#parts.accounts.find(new Jid(local, domain, ''), hash))
+    return this.inTime(this.#parts.accounts.find(new Jid(local, domain, '')))
   }
 
   /** What the database answers, or a `SaslFailure` in good time (RFC 6120 §6.5.11). */

@@ -20,12 +20,12 @@ interface LoginRow extends KeyRow {
   readonly created_at: number
 }
 
-const KEYS = 'select a.id, a.disabled, a.created_at, k.hash, k.salt, k.iterations, k.stored_key, k.server_key ' +
-  'from accounts a left join scram_keys k on k.account_id = a.id'
-
-const FIND: Statement = { name: 'account', text: `${KEYS} where a.jid_key = ?` }
-/** One read of one row for a login. */
-const LOGIN: Statement = { name: 'account-login', text: `${KEYS} and k.hash = ? where a.jid_key = ?` }
+/** One read for a login. */
+const FIND: Statement = {
+  name: 'account',
+  text: 'select a.id, a.disabled, a.created_at, k.hash, k.salt, k.iterations, k.stored_key, k.server_key ' +
+    'from accounts a left join scram_keys k on k.account_id = a.id where a.jid_key = ?'
+}
 
 export class SqlAccounts implements Accounts {
   readonly #database: Database
@@ -36,10 +36,9 @@ export class SqlAccounts implements Accounts {
     this.#clock = clock
   }
 
-  async find(jid: Jid, hash?: ScramHash): Promise<AccountRecord | undefined> {
+  async find(jid: Jid): Promise<AccountRecord | undefined> {
     const bare = jid.bare
-    const key = digest(bare.toString())
-    const rows = await (hash === undefined ? this.#database.rows<LoginRow>(FIND, [key]) : this.#database.rows<LoginRow>(LOGIN, [hash, key]))
+    const rows = await this.#database.rows<LoginRow>(FIND, [digest(bare.toString())])
     const [first] = rows
     if (first === undefined) return undefined
     const keys = rows.flatMap(keysOf)

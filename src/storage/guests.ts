@@ -27,9 +27,9 @@ function accountsWith(accounts: Accounts, { admits, clock }: GuestRules): Accoun
   const guestAt = (jid: Jid): Guest | undefined => (admits(jid.domain) ? guestOf(jid) : undefined)
   const record = (guest: Guest): AccountRecord => ({ ...guest, keys: [], disabled: false, createdAt: Math.floor(clock.wall()) })
   return {
-    find: (jid, hash) => {
+    find: (jid) => {
       const guest = guestAt(jid)
-      return guest === undefined ? accounts.find(jid, hash) : Promise.resolve(record(guest))
+      return guest === undefined ? accounts.find(jid) : Promise.resolve(record(guest))
     },
     create: (jid, keys) => (guestAt(jid) === undefined ? accounts.create(jid, keys) : Promise.resolve(undefined)),
     setKeys: (account, keys) => (isGuest(account) ? refused() : accounts.setKeys(account, keys)),

@@ -39,8 +39,7 @@ export interface AccountRecord extends AccountRef {
 }
 
 export interface Accounts {
-  /** @param hash of the keys only this one's may be given: who logs in shows one */
-  find(jid: Jid, hash?: ScramHash): Promise<AccountRecord | undefined>
+  find(jid: Jid): Promise<AccountRecord | undefined>
   /** `undefined` when it exists already. */
   create(jid: Jid, keys: readonly ScramKeys[]): Promise<AccountRecord | undefined>
   /** A new password: all tokens are dropped with the old keys. */
