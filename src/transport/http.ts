@@ -134,7 +134,8 @@ export class HttpDoor {
   #refused(incoming: IncomingMessage, response: ServerResponse, reply: HttpReply): void {
     const [path = ''] = (incoming.url ?? '').split('?')
     this.#parts.log.info({ ip: this.originOf(incoming).client.address, status: reply.status, path }, 'http.refused')
-    write(response, reply)
+    if (incoming.complete) write(response, reply)
+    else writeBeforeTheRest(incoming, response, reply)
   }
 
   /** Node has no request for it. */
@@ -208,7 +209,7 @@ function readBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> 
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.length
       if (size <= bytesMax) return void chunks.push(chunk)
-      incoming.pause()
+      chunks.length = 0
       reject(refuse(413))
     })
     incoming.on('end', () => resolve(Buffer.concat(chunks, size)))
@@ -217,12 +218,28 @@ function readBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> 
   })
 }
 
-function write(response: ServerResponse, reply: HttpReply): void {
+/**
+ * RFC 9112 §9.6: whoever still sends would lose the answer with a connection that ends at once. What comes after it is thrown away,
+ * and the connection ends with the request, or soon.
+ */
+function writeBeforeTheRest(incoming: IncomingMessage, response: ServerResponse, reply: HttpReply): void {
+  const end = (): void => { response.end() }
+  const late = setTimeout(end, REFUSED_MS).unref()
+  response.once('close', () => { clearTimeout(late) })
+  incoming.once('end', end)
+  write(response, reply, 'more')
+  incoming.resume()
+}
+
+/** @param then `more`: it is sent, and the connection stays */
+function write(response: ServerResponse, reply: HttpReply, then: 'end' | 'more' = 'end'): void {
   if (response.destroyed || response.headersSent) return
   const body = reply.body ?? ''
   try {
     response.writeHead(reply.status, { ...reply.headers, 'content-length': Buffer.byteLength(body) })
-    response.end(body)
+    if (then === 'end') response.end(body)
+    else if (body.length > 0) response.write(body)
+    else response.flushHeaders()
   } catch (error) {
     response.destroy(error instanceof Error ? error : new Error(messageOf(error)))
   }

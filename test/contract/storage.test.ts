@@ -27,14 +27,6 @@ describe.each(KINDS)('storage on %s', (kind) => {
       expect(found?.createdAt).toBe(made?.createdAt)
     })
 
-    test('who logs in is found with the keys of one hash, or with none when the account has no such keys', async () => {
-      const { accounts } = open.store
-      const made = await accounts.create(user('benvolio'), [keysFor('SHA-1'), keysFor('SHA-512')])
-      expect((await accounts.find(user('benvolio'), 'SHA-512'))?.keys).toEqual([keysFor('SHA-512')])
-      expect(await accounts.find(user('benvolio'), 'SHA-256')).toMatchObject({ id: made?.id, keys: [], disabled: false })
-      expect(await accounts.find(user('nobody'), 'SHA-1')).toBeUndefined()
-    })
-
     test('a second account of the same name is not made, whoever comes first', async () => {
       const { accounts } = open.store
       const made = await Promise.all([1, 2, 3, 4].map(() => accounts.create(user('tybalt'), [keysFor()])))

@@ -196,9 +196,7 @@ export function floods(size: number): void {
     test('huge BOSH bodies are 413, compressed ones 415, and nothing of them stays', async () => {
       const big = Buffer.alloc(2_000_000, 0x20)
       const answers = await Promise.all(range(20 * size).map(() => post(big)))
-      // 0: the connection was closed while the rest of the body was still being written, and the answer is lost (RFC 9112 §9.6).
-      expect(answers.filter((status) => status !== 413 && status !== 0)).toEqual([])
-      expect(answers.filter((status) => status === 413).length).toBeGreaterThan(answers.length / 2)
+      expect(answers.filter((status) => status !== 413)).toEqual([])
       expect(await post(Buffer.alloc(100), { 'content-encoding': 'gzip' })).toBe(415)
       await siege.calm(before)
     }, 60_000)

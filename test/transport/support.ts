@@ -10,6 +10,7 @@ import type { ConnectionRefusedReason } from '../../src/telemetry/reasons.js'
 import type { Log } from '../../src/telemetry/log.js'
 import { Desks } from '../../src/xml/desk.js'
 import type { RawElement, StreamHeader, XmlFault, XmlLimits } from '../../src/xml/raw.js'
+import { largestTurn } from '../support/turns.js'
 
 export class HandClock implements Clock {
   #now = 1_000_000
@@ -157,20 +158,9 @@ export async function turns(count = 3): Promise<void> {
 
 export const REPLY = { from: 'im.test', to: undefined, id: 's1', version: '1.0', lang: 'en' } as const
 
-/** Bytes of the elements that came in one turn of the event loop, the most of all turns; when `count` elements have come. */
-export function largestTurn(sink: RecordingSink, count: number): Promise<number> {
-  let [largest, thisTurn, came] = [0, 0, 0]
-  const turn = (): void => {
-    largest = Math.max(largest, thisTurn)
-    thisTurn = 0
-    if (came < count) setImmediate(turn)
-  }
-  setImmediate(turn)
-  return new Promise((resolve) => {
-    sink.react = (seen) => {
-      if (seen.kind !== 'element') return
-      thisTurn += seen.element.size
-      if (++came === count) resolve(Math.max(largest, thisTurn))
-    }
+/** The most bytes of elements that came in one turn of the event loop, when `count` elements have come. */
+export function largestTurnOf(sink: RecordingSink, count: number): Promise<number> {
+  return largestTurn(count, (note) => {
+    sink.react = (seen) => { if (seen.kind === 'element') note(seen.element.size) }
   })
 }

@@ -6,7 +6,7 @@ import type { Door } from '../../src/transport/listener.js'
 import { TransportFailure } from '../../src/transport/failure.js'
 import { TcpTransport } from '../../src/transport/tcp.js'
 import { doorRoom, plainDoor, testContext } from '../contract/transport-kinds.js'
-import { attached, largestTurn, REPLY, testRoom } from './support.js'
+import { attached, largestTurnOf, REPLY, testRoom } from './support.js'
 import type { RecordingSink, TestRoom } from './support.js'
 import { ByteClient, HDR } from './tcp-client.js'
 
@@ -38,6 +38,16 @@ async function bench(door: Partial<Door> = {}): Promise<Bench> {
     return { transport, sink: attached(transport) }
   }
   return { room, port: listener.port, next }
+}
+
+/** Header seen, and who it is: the limits of those who are in. */
+async function established({ port, next }: Bench) {
+  const client = await ByteClient.connect(port)
+  const { sink, transport } = await next()
+  client.write(HDR)
+  await sink.until('header')
+  transport.authenticated()
+  return { client, sink, transport }
 }
 
 /** Header seen, `<starttls/>` comes to the sink, which answers at once. */
@@ -205,11 +215,7 @@ describe('time-outs and limits', () => {
 
   test('S33: an element over 8 KiB before authentication is a policy violation; after it, it passes', async () => {
     const b = await bench()
-    const client = await ByteClient.connect(b.port)
-    const { sink, transport } = await b.next()
-    client.write(HDR)
-    await sink.until('header')
-    transport.authenticated()
+    const { client, sink, transport } = await established(b)
     client.write(`<a>${'x'.repeat(9_000)}</a>`)
     expect((await sink.until('element')).element.size).toBe(9_007)
     const other = await ByteClient.connect(b.port)
@@ -231,13 +237,8 @@ describe('time-outs and limits', () => {
   })
 
   test('who sends megabytes at once is read a piece a turn, so that the others have theirs', async () => {
-    const b = await bench()
-    const client = await ByteClient.connect(b.port)
-    const { sink, transport } = await b.next()
-    client.write(HDR)
-    await sink.until('header')
-    transport.authenticated()
-    const largest = largestTurn(sink, 2000)
+    const { client, sink, transport } = await established(await bench())
+    const largest = largestTurnOf(sink, 2000)
     client.write(`<a>${'x'.repeat(1_000)}</a>`.repeat(2000))          // the kernel takes much of it at once
     expect(await largest).toBeLessThan(3 * 65_536)
     transport.destroy()

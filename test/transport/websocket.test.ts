@@ -5,7 +5,7 @@ import type { Listener } from '../../src/transport/listener.js'
 import type { HttpDoor } from '../../src/transport/http.js'
 import type { Transport } from '../../src/transport/transport.js'
 import { httpListener } from '../contract/transport-kinds.js'
-import { attached, largestTurn, REPLY, RecordingSink, testRoom } from './support.js'
+import { attached, largestTurnOf, REPLY, RecordingSink, testRoom } from './support.js'
 import { ByteClient } from './tcp-client.js'
 
 const OPEN = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='im.test' version='1.0'/>"
@@ -249,7 +249,7 @@ describe('messages (RFC 7395 §3.3)', () => {
   test('who sends megabytes at once is read a piece a turn, so that the others have theirs', async () => {
     const { client, sink, transport } = await opened()
     transport.authenticated()
-    const largest = largestTurn(sink, 2000)
+    const largest = largestTurnOf(sink, 2000)
     const payload = Buffer.from(`<message xmlns='jabber:client'>${'x'.repeat(970)}</message>`)
     const head = Buffer.from([0x81, 0x80 | 126, payload.length >> 8, payload.length & 255, 0, 0, 0, 0])       // masked with zeros
     client.raw(Buffer.concat(Array.from({ length: 2000 }, () => [head, payload]).flat()))
