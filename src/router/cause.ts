@@ -9,11 +9,10 @@ export class Cause {
   /** One for whoever made this, until `end()`. */
   #open = 1
   #k: number = K.first
+  readonly itself: StanzaKey
 
-  constructor(readonly osid: string, readonly index: number, readonly session: Session | undefined) {}
-
-  get itself(): StanzaKey {
-    return { osid: this.osid, index: this.index, k: K.itself }
+  constructor(readonly osid: string, readonly index: number, readonly session: Session | undefined) {
+    this.itself = { osid, index, k: K.itself }
   }
 
   /** For the next stanza that the pipeline adds; `undefined` when this inbound stanza has made more than there are codes. */

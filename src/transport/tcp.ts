@@ -13,6 +13,7 @@ import { SocketFacts } from './channel-binding.js'
 import { ignoreError, messageOf, TransportFailure } from './failure.js'
 import { paceOf } from './pace.js'
 import type { Pace, Reader } from './pace.js'
+import { shareReads } from './shared-reads.js'
 import { STREAM_CLOSE, streamOpen } from './stream-tags.js'
 import { acceptTls, XMPP_ALPN } from './tls.js'
 import type { ContextOf } from './tls.js'
@@ -115,10 +116,7 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
   }
 
   send(first: string, inside?: Buffer, last?: string): boolean {
-    let free = this.#queue.push(first)
-    if (inside !== undefined) free = this.#queue.push(inside)
-    if (last !== undefined) free = this.#queue.push(last)
-    return free
+    return this.#queue.push(first, inside, last)
   }
 
   restart(): void {
@@ -132,6 +130,7 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
     this.#ticket.authenticated()
     this.#domain = undefined
     this.#pace = paceOf(this.#room, this.#ticket, this)
+    if (!this.#secure) shareReads(this.#socket, TcpTransport.#onRead)
   }
 
   authFailed(): boolean {
@@ -281,16 +280,17 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
 
   #data(chunk: Buffer): void {
     if (this.#deaf) return
-    if (this.#paused) {                                // in the turn in which it was paused
-      this.#stop()
-      this.#socket.unshift(chunk)
-      return
-    }
     this.#received += chunk.length
     this.#heardAt = this.#room.wheel.coarseNow
     this.#pace?.bytes(chunk.length)
     if (!this.#isAuthenticated && this.#received > this.#room.bounds.beforeBytes) {
       this.fault(new XmlFault('policy-violation', 'too many bytes before authentication')); return
+    }
+    if (this.#paused) {                                // in the turn in which it was paused
+      this.#stop()
+      this.#parser.keep(chunk)
+      this.#held = true
+      return
     }
     this.#parse(chunk)
     if (chunk.length >= FULL_READ_BYTES) this.#breathe()
@@ -373,6 +373,10 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
   }
 
   static readonly #onData = function (this: Owned, chunk: Buffer): void { this[OWNER].#data(chunk) }
+  static readonly #onRead = function (this: Socket, length: number, buffer: Buffer): boolean {
+    (this as Owned)[OWNER].#data(buffer.subarray(0, length))
+    return true
+  }
   static readonly #onEnd = function (this: Owned): void { this[OWNER].#finished() }
   static readonly #onClose = function (this: Owned): void { this[OWNER].#over() }
   static readonly #onError = function (this: Owned, error: Error): void { this[OWNER].#failure ??= error }

@@ -13,6 +13,7 @@ type Piece = string | Buffer
 
 const NONE: Piece[] = []
 Object.freeze(NONE)
+const NOTHING: Buffer = Buffer.alloc(0)
 
 export interface QueueBounds {
   /** Beyond this many bytes `push` says no, and the peer must show progress. */
@@ -48,6 +49,7 @@ export class WriteQueue implements Flushable, PendingQueue {
   #condemned = false
   #ending = false
   #whenEmpty: (() => void) | undefined
+  readonly #written = (error?: Error | null): void => { this.#onWritten(error) }
 
   constructor(turn: TurnEnd, bounds: QueueBounds, owner: QueueOwner) {
     this.#turn = turn
@@ -74,12 +76,13 @@ export class WriteQueue implements Flushable, PendingQueue {
   }
 
   /** False: wait for `drained`. */
-  push(piece: Piece): boolean {
-    if (this.#ending || piece.length === 0) return !this.#full
-    const bytes = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length
+  push(first: Piece, inside = NOTHING, last = ''): boolean {
+    if (this.#ending || first.length === 0) return !this.#full
+    const bytes = sizeOf(first) + inside.length + sizeOf(last)
     if (this.pendingBytes === 0) this.#progressAt = this.#owner.now()
-    if (this.#collected === 0) this.#pieces = [piece]
-    else this.#pieces.push(piece)
+    const pieces = inside.length === 0 ? [first] : [first, inside, last]
+    if (this.#collected === 0) this.#pieces = pieces
+    else this.#pieces.push(...pieces)
     this.#collected += bytes
     this.#bounds.total?.add(this, bytes)
     if (!this.#planned) {
@@ -141,7 +144,7 @@ export class WriteQueue implements Flushable, PendingQueue {
     const before = this.#collected
     const data = this.#take()
     this.#underWay = before - this.#collected
-    socket.write(data, (error) => this.#onWritten(error))
+    socket.write(data, this.#written)
   }
 
   #take(): Piece {
@@ -155,7 +158,7 @@ export class WriteQueue implements Flushable, PendingQueue {
     let size = 0
     for (const piece of this.#pieces) {
       if (size >= WRITE_BYTES) break
-      size += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length
+      size += sizeOf(piece)
       count++
     }
     this.#collected -= size
@@ -181,6 +184,10 @@ export class WriteQueue implements Flushable, PendingQueue {
     this.#whenEmpty = undefined
     if (this.#ending && this.#socket?.writableEnded === false) this.#socket.end()
   }
+}
+
+function sizeOf(piece: Piece): number {
+  return typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length
 }
 
 function one(pieces: readonly Piece[], size: number): Piece {

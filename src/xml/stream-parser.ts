@@ -70,6 +70,14 @@ export class StreamParser {
     this.#run(desk)
   }
 
+  /** Takes bytes, and looks at them with `release`. */
+  keep(chunk: Buffer): void {
+    if (this.#state === 'dead' || this.#state === 'ended') return
+    const { held } = this.#desk ?? this.#sit()
+    held.add(chunk)
+    held.keep()
+  }
+
   /** Goes on after a callback returned false. */
   release(): void {
     this.#paused = false

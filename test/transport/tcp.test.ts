@@ -6,7 +6,7 @@ import type { Door } from '../../src/transport/listener.js'
 import { TransportFailure } from '../../src/transport/failure.js'
 import { TcpTransport } from '../../src/transport/tcp.js'
 import { doorRoom, plainDoor, testContext } from '../contract/transport-kinds.js'
-import { attached, largestTurnOf, REPLY, testRoom } from './support.js'
+import { attached, largestTurnOf, REPLY, testRoom, turns } from './support.js'
 import type { RecordingSink, TestRoom } from './support.js'
 import { ByteClient, HDR } from './tcp-client.js'
 
@@ -233,6 +233,38 @@ describe('time-outs and limits', () => {
     client.write(HDR)
     for (let i = 0; i < 14; i++) client.write(`<a>${'x'.repeat(5_000)}</a>`)
     expect((await sink.until('fault')).fault.condition).toBe('policy-violation')
+    transport.destroy()
+  })
+
+  test('what comes in pieces from several clients is put together for each, though they are read into one buffer', async () => {
+    const b = await bench()
+    const clients = [await established(b), await established(b), await established(b)]
+    for (const piece of ['<a n="', 'one', '"><b>te', 'xt</b></a><c/>']) {
+      for (const [index, { client }] of clients.entries()) client.write(piece === 'one' ? String(index) : piece)
+      await turns(20)
+    }
+    for (const [index, { sink, transport }] of clients.entries()) {
+      const { element } = await sink.until('element')
+      expect([element.attrs['n'], element.inside.toString()]).toEqual([String(index), '<b>text</b>'])
+      expect((await sink.until('element')).element.name).toBe('c')
+      transport.destroy()
+    }
+  })
+
+  test('what comes while nothing is to be read is there afterwards, in order', async () => {
+    const { client, sink, transport } = await established(await bench())
+    sink.react = (seen) => {
+      if (seen.kind === 'element') setImmediate(() => { transport.pause() })
+    }
+    client.write('<a/>')
+    await sink.until('element')
+    client.write('<b/>')
+    await turns(20)
+    client.write('<c/>')
+    await turns(20)
+    sink.react = () => {}
+    transport.resume()
+    expect([(await sink.until('element')).element.name, (await sink.until('element')).element.name]).toEqual(['b', 'c'])
     transport.destroy()
   })
 

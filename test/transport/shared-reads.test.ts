@@ -1,0 +1,70 @@
+/** Sockets that are read into one buffer. */
+import { describe, expect, test } from '@jest/globals'
+import { once } from 'node:events'
+import { connect, createServer, Socket } from 'node:net'
+import { namesOf, shareReads } from '../../src/transport/shared-reads.js'
+
+/** An accepted socket, and who connected to it. */
+async function accepted(): Promise<{ readonly socket: Socket, readonly client: Socket, readonly end: () => void }> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const came = once(server, 'connection')
+  const client = connect(address.port, '127.0.0.1')
+  const [socket] = await came as [Socket]
+  return { socket, client, end() { client.destroy(); socket.destroy(); server.close() } }
+}
+
+describe('shared reads', () => {
+  test('this version of Node has them: what is read comes by call, one buffer for all, and not by `data`', async () => {
+    const first = await accepted()
+    const second = await accepted()
+    const buffers = new Set<Buffer>()
+    for (const { socket, client } of [first, second]) {
+      const text = new Promise<string>((resolve) => {
+        expect(shareReads(socket, (length, buffer) => {
+          buffers.add(buffer)
+          resolve(buffer.toString('utf8', 0, length))
+          return true
+        })).toBe(true)
+      })
+      socket.on('data', () => { throw new Error('came by data') })
+      client.write('hello')
+      expect(await text).toBe('hello')
+    }
+    expect(buffers.size).toBe(1)
+    first.end()
+    second.end()
+  })
+
+  test('reading rests while the socket is paused, and the end is seen', async () => {
+    const { socket, client, end } = await accepted()
+    let text = ''
+    shareReads(socket, (length, buffer) => {
+      text += buffer.toString('utf8', 0, length)
+      return true
+    })
+    socket.resume()
+    socket.pause()
+    client.end('hello')
+    await new Promise((resolve) => { setTimeout(resolve, 50) })
+    expect(text).toBe('')
+    const over = once(socket, 'end')
+    socket.resume()
+    await over
+    expect(text).toBe('hello')
+    end()
+  })
+
+  test('where Node has other names for it, or the socket is gone, all stays as it was', async () => {
+    expect(namesOf({})).toBeNull()
+    const { socket, client, end } = await accepted()
+    expect(shareReads(socket, () => true, null)).toBe(false)
+    const data = once(socket, 'data')
+    client.write('hello')
+    expect(String((await data)[0])).toBe('hello')
+    expect(shareReads(new Socket(), () => true)).toBe(false)
+    end()
+  })
+})
