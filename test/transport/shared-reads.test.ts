@@ -1,25 +1,14 @@
 /** Sockets that are read into one buffer. */
 import { describe, expect, test } from '@jest/globals'
 import { once } from 'node:events'
-import { connect, createServer, Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { namesOf, shareReads } from '../../src/transport/shared-reads.js'
-
-/** An accepted socket, and who connected to it. */
-async function accepted(): Promise<{ readonly socket: Socket, readonly client: Socket, readonly end: () => void }> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  const came = once(server, 'connection')
-  const client = connect(address.port, '127.0.0.1')
-  const [socket] = await came as [Socket]
-  return { socket, client, end() { client.destroy(); socket.destroy(); server.close() } }
-}
+import { socketPair } from '../support/sockets.js'
 
 describe('shared reads', () => {
   test('this version of Node has them: what is read comes by call, one buffer for all, and not by `data`', async () => {
-    const first = await accepted()
-    const second = await accepted()
+    const first = await socketPair()
+    const second = await socketPair()
     const buffers = new Set<Buffer>()
     for (const { socket, client } of [first, second]) {
       const text = new Promise<string>((resolve) => {
@@ -39,7 +28,7 @@ describe('shared reads', () => {
   })
 
   test('reading rests while the socket is paused, and the end is seen', async () => {
-    const { socket, client, end } = await accepted()
+    const { socket, client, end } = await socketPair()
     let text = ''
     shareReads(socket, (length, buffer) => {
       text += buffer.toString('utf8', 0, length)
@@ -59,7 +48,7 @@ describe('shared reads', () => {
 
   test('where Node has other names for it, or the socket is gone, all stays as it was', async () => {
     expect(namesOf({})).toBeNull()
-    const { socket, client, end } = await accepted()
+    const { socket, client, end } = await socketPair()
     expect(shareReads(socket, () => true, null)).toBe(false)
     const data = once(socket, 'data')
     client.write('hello')
