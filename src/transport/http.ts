@@ -206,13 +206,15 @@ function readBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> 
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
-    incoming.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer): void => {
       size += chunk.length
       if (size <= bytesMax) return void chunks.push(chunk)
-      chunks.length = 0
+      incoming.off('data', take).off('end', done)        // however much follows, nothing of it is kept or put together
       reject(refuse(413))
-    })
-    incoming.on('end', () => resolve(Buffer.concat(chunks, size)))
+    }
+    const done = (): void => { resolve(Buffer.concat(chunks, size)) }
+    incoming.on('data', take)
+    incoming.on('end', done)
     incoming.on('error', () => reject(refuse(400)))
     incoming.on('close', () => reject(refuse(400)))
   })

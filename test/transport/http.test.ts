@@ -1,5 +1,5 @@
 /** HTTP: public paths, CORS, cookies, limits of requests, proxies in front. */
-import { afterEach, describe, expect, test } from '@jest/globals'
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { BoshSessions } from '../../src/transport/bosh.js'
 import type { HttpDoor } from '../../src/transport/http.js'
 import { publicDoor } from '../../src/transport/http-public.js'
@@ -131,6 +131,22 @@ describe('BOSH over HTTP', () => {
     client.write('POST /http-bind HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n')
     for (let i = 0; i < 5; i++) client.write(`10000\r\n${'x'.repeat(65_536)}\r\n`)
     expect(await client.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 413 /)
+    client.cut()
+  })
+
+  test('what follows a body that was refused is thrown away, and the connection ends with it (RFC 9112 §9.6)', async () => {
+    const { port } = await bench()
+    const client = await ByteClient.connect(port)
+    const concat = jest.spyOn(Buffer, 'concat')
+    client.write('POST /http-bind HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n')
+    for (let i = 0; i < 5; i++) client.write(`10000\r\n${'x'.repeat(65_536)}\r\n`)
+    expect(await client.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 413 /)
+    expect(client.ended).toBe(false)
+    for (let i = 0; i < 50; i++) client.write(`10000\r\n${'x'.repeat(65_536)}\r\n`)
+    client.write('0\r\n\r\n')
+    await client.untilEnd()
+    expect(concat).not.toHaveBeenCalled()
+    concat.mockRestore()
     client.cut()
   })
 
