@@ -2,22 +2,15 @@
  * Tigase 7.1's component lines (`component/path/key[T]=value`) and components loaded by `--comp-class-N`: other names of
  * our options, or ignored with one warning for each component or key.
  */
-import type { Rule } from './tigase.js'
-
-const to = (option: string): Rule => ({ to: option })
-const ignored = (instead: string, fine?: RegExp): Rule => (fine === undefined ? { instead } : { instead, fine })
+import { ignored, METRICS, NO_COMPONENTS, NO_REDIRECT, NO_S2S, to, type Rule } from './tigase.js'
 
 const IDLE = 'idle connections are checked by themselves; see docs/options.md'
-const REDIRECT = 'clients are not redirected: any node serves any client'
 const LISTEN = 'ports listen on all interfaces or where the listen options say; see docs/options.md'
 const BOSH = 'BOSH asks for what XEP-0124 recommends; see docs/options.md'
 const ROSTER = 'rosters have fixed rules and limits; see docs/options.md'
 const OFFLINE = 'offline messages are kept by the server itself; see docs/options.md'
 const LOGGING = 'logs go to the standard output as JSON lines; use --log-level, --log-format and --debug'
 const TABLE = 'nodes meet in the table cluster_nodes of --user-db-uri and renew their rows every second'
-const METRICS = 'read /metrics on the admin listener (--admin-listen)'
-const NO_S2S = 'this version does not speak to other servers'
-const NO_COMPONENTS = 'this version takes no external components'
 
 /** What stands in for components that are not here; all lines of one are ignored with one warning. */
 export const ABSENT: Readonly<Record<string, string>> = {
@@ -38,13 +31,13 @@ const MANAGER: readonly (readonly [string, Rule])[] = [
   ['connections/*/type', ignored('client ports only accept', /^accept$/i)],
   ['connections/*/ifc', ignored(LISTEN, /^\*$/)],
   ['connections/*/remote-host', ignored('client ports only accept')],
-  ['connections/*/force-redirect-to', ignored(REDIRECT)], ['force-redirect-to', ignored(REDIRECT)],
+  ['connections/*/force-redirect-to', ignored(NO_REDIRECT)], ['force-redirect-to', ignored(NO_REDIRECT)],
   ['connections/tls/required', to('--vhost-tls-required')],
   ['max-inactivity-time', ignored(IDLE)],
   ['watchdog_delay', ignored(IDLE)], ['watchdog_timeout', ignored(IDLE)], ['watchdog_ping_type', ignored(IDLE)],
   ['processors/**', ignored('this version has no stream management')],
   ['packet-delivery-retry-count', ignored('a stanza that a socket does not take goes the way of offline messages')],
-  ['cm-see-other-host/**', ignored(REDIRECT)],
+  ['cm-see-other-host/**', ignored(NO_REDIRECT)],
   ['clientCertCA', ignored('SASL EXTERNAL is not offered')], ['clientCertRequired', ignored('SASL EXTERNAL is not offered', /^false$/i)],
   ['port-delay-listening', ignored('client ports always wait until the node is linked to every other', /^true$/i)]
 ]

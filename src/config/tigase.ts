@@ -15,19 +15,21 @@ export interface Rule {
 
 const OFF = /^(false|no|off|0)$/i
 const ON = /^(true|yes|on|1)$/i
-const to = (option: string): Rule => ({ to: option })
-const ignored = (instead: string, fine?: RegExp): Rule => (fine === undefined ? { instead } : { instead, fine })
+/** The line is another name of this option. */
+export const to = (option: string): Rule => ({ to: option })
+/** @param instead what to use in its place; @param fine values that need no warning */
+export const ignored = (instead: string, fine?: RegExp): Rule => (fine === undefined ? { instead } : { instead, fine })
 
 const ONE_DATABASE = 'accounts and data of all domains are in the one database of --user-db-uri'
 const ONE_POOL = 'there is one pool: --data-repo-pool-size'
-const NO_S2S = 'this version does not speak to other servers'
-const NO_COMPONENTS = 'this version takes no external components'
-const NO_REDIRECT = 'clients are not redirected: any node serves any client; put a balancer in front'
+export const NO_S2S = 'this version does not speak to other servers'
+export const NO_COMPONENTS = 'this version takes no external components'
+export const NO_REDIRECT = 'clients are not redirected: any node serves any client; put a balancer in front'
 const JAVA = 'Java classes cannot be loaded'
 const QUEUES = 'there are no inner queues to size: a full step stops the one before it down to the client\'s socket'
 const UNUSED = 'there is nothing like it here; remove the line'
 const SHARED_TABLE = 'nodes meet in the table cluster_nodes of --user-db-uri; --cluster-discovery and --cluster-nodes add contacts'
-const METRICS = 'read /metrics on the admin listener (--admin-listen)'
+export const METRICS = 'read /metrics on the admin listener (--admin-listen)'
 
 export const GLOBALS: Readonly<Record<string, Rule>> = {
   '--property-file': ignored('name files on the command line or by the variable STARLING_PROPERTY_FILE'),
