@@ -1,6 +1,6 @@
 /**
- * Taking a node's name at start: a held name is watched on our own clock; its holder is replaced only when its beat
- * stood still for as long as any node's must before it is fenced.
+ * Taking a node's name at start: a held name is watched on our own clock; its holder is replaced only when its beat has
+ * stood still for as long as it takes to fence a node.
  */
 import { randomBytes } from 'node:crypto'
 import type { ClaimResult, ClusterTables, NodeClaim, NodeRow } from '../storage/cluster-tables.js'

@@ -6,8 +6,7 @@
 import { Socket } from 'node:net'
 import type { ConnectOpts, SocketConstructorOpts } from 'node:net'
 
-/** @returns `false`: nothing more is read */
-type Take = (this: Socket, length: number, buffer: Buffer) => boolean
+type Take = (this: Socket, length: number, buffer: Buffer) => void
 
 /** As much as libuv reads at once. */
 const shared = Buffer.allocUnsafeSlow(65_536)

@@ -373,9 +373,8 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
   }
 
   static readonly #onData = function (this: Owned, chunk: Buffer): void { this[OWNER].#data(chunk) }
-  static readonly #onRead = function (this: Socket, length: number, buffer: Buffer): boolean {
+  static readonly #onRead = function (this: Socket, length: number, buffer: Buffer): void {
     (this as Owned)[OWNER].#data(buffer.subarray(0, length))
-    return true
   }
   static readonly #onEnd = function (this: Owned): void { this[OWNER].#finished() }
   static readonly #onClose = function (this: Owned): void { this[OWNER].#over() }
