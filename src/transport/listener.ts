@@ -104,7 +104,9 @@ export class Listener {
   }
 
   #listenOn(host: string): Promise<void> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => this.#accepted(socket))
+    // Its owner says how it is read (`shared-reads.ts`, TLS) before anything is.
+    const how = { allowHalfOpen: true, noDelay: true, pauseOnConnect: this.door.logsIn }
+    const server = createServer(how, (socket) => this.#accepted(socket))
     return new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host, port: this.#port, backlog: BACKLOG, exclusive: this.door.exclusive ?? false }, () => {

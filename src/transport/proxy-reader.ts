@@ -33,6 +33,6 @@ export function readProxyHeader(socket: Socket, wheel: Wheel, waitMs: number): P
       resolve(outcome)
     }
     wheel.look(late, wheel.now() + waitMs)
-    socket.on('data', onData).on('close', onClose).on('end', onClose)
+    socket.on('data', onData).on('close', onClose).on('end', onClose).resume()
   })
 }

@@ -31,14 +31,20 @@ interface Handle {
   useUserBuffer?(buffer: Buffer): void
 }
 
+type Shared = Socket & Record<symbol, unknown>
+
 /**
- * From the next read on `take` gets the bytes of a plain socket, which are good until it returns, and `data` is not emitted any more.
+ * From the next read on `take` gets the bytes of a socket, which are good until it returns, and `data` is not emitted any more.
+ * Another call hands them to another.
  * @returns `false`: this Node has no way to, and all stays as it was
  */
 export function shareReads(socket: Socket, take: Take, names = NAMES): boolean {
   const { _handle: handle } = socket as { readonly _handle?: Handle | null }
   if (names === null || handle?.useUserBuffer === undefined) return false
-  Object.assign(socket, { [names.buffer]: shared, [names.take]: take })
-  handle.useUserBuffer(shared)
+  const known = socket as Shared
+  const begun = known[names.buffer] === shared
+  known[names.buffer] = shared
+  known[names.take] = take
+  if (!begun) handle.useUserBuffer(shared)
   return true
 }

@@ -130,7 +130,6 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
     this.#ticket.authenticated()
     this.#domain = undefined
     this.#pace = paceOf(this.#room, this.#ticket, this)
-    if (!this.#secure) shareReads(this.#socket, TcpTransport.#onRead)
   }
 
   authFailed(): boolean {
@@ -366,6 +365,7 @@ export class TcpTransport implements Transport, Timed, Flushable, PeerFacts, Par
     Object.assign(socket, { [OWNER]: this })
     socket.off('error', ignoreError).on('error', TcpTransport.#onError)
     socket.on('data', TcpTransport.#onData).on('end', TcpTransport.#onEnd).on('close', TcpTransport.#onClose)
+    shareReads(socket, TcpTransport.#onRead)           // what has come before is still `data`
     this.#stopped = this.#paused
     if (this.#paused) socket.pause()
     else socket.resume()                               // a PROXY header leaves the socket paused

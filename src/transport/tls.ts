@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import { createSecureContext, TLSSocket } from 'node:tls'
 import type { SecureContext } from 'node:tls'
 import { TransportFailure, messageOf } from './failure.js'
+import { shareReads } from './shared-reads.js'
 import type { Timed, Wheel } from './wheel.js'
 
 /** RFC 9325 §4.2: forward secrecy and authenticated encryption only; the TLS 1.3 suites are Node's own. */
@@ -75,38 +76,61 @@ export interface Handshake {
  * too long or leaves; `plain` is then destroyed.
  */
 export function acceptTls(plain: Socket, contextOf: ContextOf, how: Handshake): Promise<TLSSocket> {
-  const secure = new TLSSocket(plain, {
-    isServer: true, secureContext: contextOf(how.domain), requestCert: how.requestCert ?? false, rejectUnauthorized: false,
-    // a list would become a buffer of each connection, a piece of a larger one that it alone keeps in memory
-    ALPNCallback: ({ protocols }) => how.alpn.find((protocol) => protocols.includes(protocol)),
-    SNICallback: (name, done) => { done(null, contextOf(name)) }
-  })
   return new Promise((resolve, reject) => {
+    let secure: TLSSocket | undefined
     let why: unknown
     const late: Timed = {
       check() {
         why ??= new Error('the handshake took too long')
-        secure.destroy()
+        ;(secure ?? plain).destroy()
         return Infinity
       }
     }
     how.wheel.look(late, how.wheel.now() + how.handshakeMs)
     const note = (error: unknown): void => { why ??= error }
-    // Node keeps errors before the handshake's end on this event; after it, a bad record must end the connection too
-    secure.on('_tlsError', note).on('_tlsError', destroyIt).on('error', note)
     const failed = (): void => {
       how.wheel.forget(late)
       plain.destroy()
       reject(new TransportFailure('tls-failed', why === undefined ? 'the peer left during the TLS handshake' : messageOf(why)))
     }
-    secure.once('close', failed)
-    secure.once('secure', () => {
+    const done = (socket: TLSSocket): void => {
       how.wheel.forget(late)
       // OpenSSL asks for no certificate when a session is resumed, so it would tell us the first one
-      if (secure.isSessionReused()) secure.setKeyCert(contextOf(named(secure) ?? how.domain))
-      secure.off('close', failed).off('error', note).off('_tlsError', note)
-      resolve(secure)
+      if (socket.isSessionReused()) socket.setKeyCert(contextOf(named(socket) ?? how.domain))
+      socket.off('close', failed).off('error', note).off('_tlsError', note)
+      resolve(socket)
+    }
+    plain.once('close', failed)
+    awaitHello(plain, () => {
+      plain.off('close', failed)
+      const socket = secure = tlsOn(plain, contextOf, how)
+      // Node keeps errors before the handshake's end on this event; after it, a bad record must end the connection too
+      socket.on('_tlsError', note).on('_tlsError', destroyIt).on('error', note)
+      socket.once('close', failed).once('secure', () => { done(socket) })
     })
+  })
+}
+
+/**
+ * The client speaks first (RFC 8446 §4.1.2); what it says is put back. Without that, Node has the system write it into 64 KB that
+ * belong to this connection for as long as it lives; what lies there when TLS begins gets as much as it needs.
+ */
+function awaitHello(plain: Socket, come: () => void): void {
+  const left = (): void => { plain.destroy() }
+  const take = (bytes: Buffer): void => {
+    plain.off('data', take).off('end', left).pause().unshift(bytes)
+    come()
+  }
+  shareReads(plain, (length, buffer) => { take(Buffer.from(buffer.subarray(0, length))) })
+  plain.on('data', take).once('end', left).resume()
+}
+
+function tlsOn(plain: Socket, contextOf: ContextOf, how: Handshake): TLSSocket {
+  return new TLSSocket(plain, {
+    isServer: true, secureContext: contextOf(how.domain), requestCert: how.requestCert ?? false, rejectUnauthorized: false,
+    // a list would become a buffer of each connection, a piece of a larger one that it alone keeps in memory
+    ALPNCallback: ({ protocols }) => how.alpn.find((protocol) => protocols.includes(protocol)),
+    SNICallback: (name, done) => { done(null, contextOf(name)) }
   })
 }
 

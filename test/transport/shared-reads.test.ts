@@ -44,6 +44,19 @@ describe('shared reads', () => {
     end()
   })
 
+  test('another call hands what comes from then on to another', async () => {
+    const { socket, client, end } = await socketPair()
+    const next = (): Promise<string> => new Promise((resolve) => {
+      shareReads(socket, (length, buffer) => { resolve(buffer.toString('utf8', 0, length)) })
+    })
+    for (const word of ['first', 'second', 'third']) {
+      const heard = next()
+      client.write(word)
+      expect(await heard).toBe(word)
+    }
+    end()
+  })
+
   test('where Node has other names for it, or the socket is gone, all stays as it was', async () => {
     expect(namesOf({})).toBeNull()
     const { socket, client, end } = await socketPair()

@@ -6,6 +6,8 @@ import { randomBytes, X509Certificate } from 'node:crypto'
 import type { SecureContext, SecureVersion, TLSSocket } from 'node:tls'
 import { connect as connectTls } from 'node:tls'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { Duplex } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ClientDoors } from '../../src/transport/doors.js'
 import { addressLimitOptions, doorOptions, streamLimitOptions } from '../../src/transport/options.js'
@@ -263,16 +265,56 @@ describe('the certificate that channel binding is made of (RFC 5929 §4)', () =>
     })
     await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
     const { port } = server.address() as { port: number }
-    const once = (session?: Buffer): Promise<Buffer> => new Promise((resolve, reject) => {
+    const visit = (session?: Buffer): Promise<Buffer> => new Promise((resolve, reject) => {
       let ticket: Buffer = Buffer.alloc(0)
       const socket = connectTls({ port, host: '127.0.0.1', servername: 'other.test', rejectUnauthorized: false, minVersion: version,
         maxVersion: version, ...session !== undefined && { session } })
       socket.on('session', (one: Buffer) => { ticket = one }).on('error', reject)
       socket.on('data', () => { setImmediate(() => { socket.destroy(); resolve(ticket) }) })
     })
-    await once(await once())
+    await visit(await visit())
     server.close()
     expect(seen).toEqual(['CN=other.test', version === 'TLSv1.2' ? undefined : 'CN=other.test'])
+  })
+})
+
+describe('before the first byte', () => {
+  test('nothing of TLS is made for a connection: it would keep 64 KB for what it reads', async () => {
+    const before = asked.length
+    const plain = await plainFor('c2sTls', 'im.test')
+    await new Promise((resolve) => { setTimeout(resolve, 50) })
+    expect(asked.length).toBe(before)
+    const socket = connectTls({ socket: plain.socket, rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    expect(asked.length).toBeGreaterThan(before)
+    plain.cut()
+  })
+
+  test.each(['c2sTls', 'https'] as const)('%s: who half-closes then is refused, as is who leaves', async (kind) => {
+    const refused = (): number => log.lines.filter(({ event, fields }) => event === 'connection.refused' && fields['reason'] === 'tls-handshake').length
+    const before = refused()
+    const half = await plainFor(kind, 'im.test')
+    half.end()
+    await half.untilClosed()
+    const gone = await plainFor(kind, 'im.test')
+    gone.cut()
+    while (refused() < before + 2) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  })
+
+  test('a hello that comes byte by byte is a hello', async () => {
+    const plain = await plainFor('c2sTls', 'im.test')
+    const drips = new Duplex({
+      read() {},
+      write(chunk: Buffer, _encoding, taken) {
+        for (const byte of chunk) plain.socket.write(Buffer.from([byte]))
+        taken()
+      }
+    })
+    plain.socket.on('data', (chunk: Buffer) => { drips.push(chunk) })
+    const socket = connectTls({ socket: drips, rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    expect(socket.getProtocol()).toBe('TLSv1.3')
+    plain.cut()
   })
 })
 
