@@ -22,17 +22,16 @@ export class Entry implements OutRecord {
   session = ''
   outNo = 0
   at = 0
+  readonly bytes: number
 
   constructor(
     readonly stanza: Stanza, readonly to: Jid | undefined, readonly key: OriginKey | undefined, readonly fork: Fork | undefined
-  ) {}
+  ) {
+    this.bytes = stanza.inside.length + HEAD_BYTES
+  }
 
   get type(): 'OUT' {
     return 'OUT'
-  }
-
-  get bytes(): number {
-    return this.stanza.inside.length + HEAD_BYTES
   }
 }
 

@@ -80,9 +80,9 @@ export class WriteQueue implements Flushable, PendingQueue {
     if (this.#ending || first.length === 0) return !this.#full
     const bytes = sizeOf(first) + inside.length + sizeOf(last)
     if (this.pendingBytes === 0) this.#progressAt = this.#owner.now()
-    const pieces = inside.length === 0 ? [first] : [first, inside, last]
-    if (this.#collected === 0) this.#pieces = pieces
-    else this.#pieces.push(...pieces)
+    if (this.#collected === 0) this.#pieces = inside.length === 0 ? [first] : [first, inside, last]
+    else if (inside.length === 0) this.#pieces.push(first)
+    else this.#pieces.push(first, inside, last)
     this.#collected += bytes
     this.#bounds.total?.add(this, bytes)
     if (!this.#planned) {
@@ -199,6 +199,16 @@ function one(pieces: readonly Piece[], size: number): Piece {
 export function join(pieces: readonly Piece[], size: number): Buffer {
   const joined = Buffer.allocUnsafe(size)
   let at = 0
-  for (const piece of pieces) at += typeof piece === 'string' ? joined.write(piece, at) : piece.copy(joined, at)
+  let text = ''                                        // neighbours are put together: a call for each would cost more
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      text += piece
+      continue
+    }
+    if (text !== '') at += joined.write(text, at)
+    at += piece.copy(joined, at)
+    text = ''
+  }
+  if (text !== '') joined.write(text, at)
   return joined
 }

@@ -26,7 +26,7 @@ export type RootSink = (d: Buffer, tag: StartTag, ns: string) => void
 
 /** A tag that is not complete is read anew with every chunk up to this size; beyond it one looks for its end first. */
 const REREAD_BYTES = 512
-/** Between elements: `begin` makes a list that may grow. */
+/** Most have one child or none: a list is made with the first, as long as that. */
 const NOBODY: ChildName[] = []
 Object.freeze(NOBODY)
 const CDATA_START = Buffer.from('<![CDATA[', 'latin1')
@@ -89,7 +89,7 @@ export class Scanner {
   /** Expects a root. */
   begin(): void {
     this.depth = 0
-    this.children = []
+    this.children = NOBODY
     this.insideFrom = this.insideTo = 0
     this.boring = true
     this.reserved = false
@@ -335,7 +335,10 @@ export class Scanner {
   #openChild(d: Buffer, top: number, ns: string): void {
     if (this.tag.odd) this.boring = false
     if (isReserved(ns)) this.reserved = true
-    if (top === 1) this.children.push({ name: this.tag.localName(d), ns })
+    if (top !== 1) return
+    const child = { name: this.tag.localName(d), ns }
+    if (this.children === NOBODY) this.children = [child]
+    else this.children.push(child)
   }
 
   #close(at: number): void {
