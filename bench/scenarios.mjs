@@ -33,9 +33,9 @@ const BASE = {
   'login-full': { load: full, ...WARM, ...perSecond, start: MANY, tls: true },
   'login-bind-cold': { load: bind, ...perSecond, start: { ...MANY, alone: 'bind' } },
   'login-full-cold': { load: full, ...perSecond, start: { ...MANY, alone: 'full' } },
-  'idle-19000': { load: ['--scenario', 'idle', '--n', 19_000, '--settle', 8], figure: 'rss_kb_per_conn', unit: 'KB', start: IDLE, once: true },
+  'idle-19000': { load: ['--scenario', 'idle', '--n', 19_000, '--settle', 60], figure: 'rss_kb_per_conn', unit: 'KB', start: IDLE, once: true },
   'idle-tls-2000': {
-    load: ['--scenario', 'idle', '--n', 2000, '--settle', 5, '--tls', 'direct'], figure: 'rss_kb_per_conn', unit: 'KB',
+    load: ['--scenario', 'idle', '--n', 2000, '--settle', 60, '--tls', 'direct'], figure: 'rss_kb_per_conn', unit: 'KB',
     start: { accounts: 2000, alone: 'tls' }, once: true
   },
   'same-100x1': { load: chat(100, 1), ...cpu, start: { accounts: 200, nodes: 2 } },

@@ -10,7 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { makeAccounts } from './accounts.mjs'
 
 const HERE = import.meta.dirname
-const MAIN = join(HERE, '..', 'dist', 'main.js')
+const PROGRAM = join(HERE, '..', 'bin', 'starling')
 const START_MS = 30_000
 /** Ten ports a node from here on; further workers of one machine take those after its own. */
 const BASE_PORT = Number(process.env.BENCH_PORT ?? 18_400)
@@ -102,8 +102,8 @@ export async function starling({
     const taken = await Promise.all([plain, tls, admin].map(listens))
     if (taken.includes(true)) throw new Error(`another program listens on a port from ${plain} on; BENCH_PORT moves ours`)
     const out = join(folder, `node${index + 1}.log`)
-    const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, process.execPath, ...node, MAIN, 'run', '--property-file', file],
-      { stdio: 'ignore', cwd: folder })
+    const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" > ${out} 2>&1`, PROGRAM, 'run', '--property-file', file],
+      { stdio: 'ignore', cwd: folder, env: { ...process.env, STARLING_NODE: [process.execPath, ...node].join(' ') } })
     const kill = () => child.kill()
     running.add(kill)
     child.once('exit', () => running.delete(kill))

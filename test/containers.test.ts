@@ -107,7 +107,7 @@ describe('Dockerfile', () => {
 
   test('carries everything that the program reads', () => {
     const copied = instructions('COPY').map((words) => words.join(' ')).join('\n')
-    for (const part of ['node_modules', 'dist', 'package.json', 'migrations']) expect(copied).toContain(part)
+    for (const part of ['node_modules', 'bin', 'dist', 'package.json', 'migrations']) expect(copied).toContain(part)
   })
 
   test('makes the folders that named volumes cover, so that they belong to the user it runs as', () => {
@@ -122,7 +122,7 @@ describe('Dockerfile', () => {
   })
 
   test('starts a command and reads a file that Compose mounts', () => {
-    expect(entry).toEqual(['node', '/opt/starling/dist/main.js'])
+    expect(entry).toEqual(['/opt/starling/bin/starling'])
     const file = command.find((word) => word.startsWith('--property-file='))?.split('=')[1]
     for (const [, { volumes = [] }] of nodes) expect(volumes).toContain(`./${PROPERTIES}:${file}:ro`)
     expect(check(...command.slice(1).map((word) => word.replace(file ?? '-', PROPERTIES))).status).toBe(0)
