@@ -195,7 +195,7 @@ function one(pieces: readonly Piece[], size: number): Piece {
   return pieces.length === 1 && only !== undefined ? only : join(pieces, size)
 }
 
-/** Text and bytes as one buffer of `size` bytes. */
+/** Text and bytes as one buffer of `size` bytes. No text ends within a character: each is markup. */
 export function join(pieces: readonly Piece[], size: number): Buffer {
   const joined = Buffer.allocUnsafe(size)
   let at = 0
@@ -209,6 +209,6 @@ export function join(pieces: readonly Piece[], size: number): Buffer {
     at += piece.copy(joined, at)
     text = ''
   }
-  if (text !== '') joined.write(text, at)
-  return joined
+  if (text !== '') at += joined.write(text, at)
+  return at === size ? joined : joined.subarray(0, at) // never what lay in memory before
 }
