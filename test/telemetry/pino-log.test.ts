@@ -27,6 +27,24 @@ describe('a line', () => {
     expect(lines.join('')).toContain('"user":"u"')
   })
 
+  test('strikes out a secret in an error, too, and changes nothing of what it was given', () => {
+    const { made, fields } = logs()
+    const err = Object.assign(new Error('no'), { token: 'hush', code: 7 })
+    const given = { err, salt: 'hush', login: { cookie: 'hush' }, list: [1], none: null }
+    made.room('x').error(given, 'x')
+    expect(fields()).toEqual([expect.objectContaining({
+      err: { type: 'Error', message: 'no', stack: err.stack, token: '***', code: 7 }, salt: '***', login: { cookie: '***' }, list: [1], none: null
+    })])
+    expect([err.token, given.salt, given.login.cookie]).toEqual(['hush', 'hush', 'hush'])
+  })
+
+  test('has the stack of an error without secrets', () => {
+    const { made, fields } = logs()
+    const err = new Error('no')
+    made.room('x').error({ err }, 'x')
+    expect(fields()).toEqual([expect.objectContaining({ err: { type: 'Error', message: 'no', stack: err.stack } })])
+  })
+
   test('keeps line breaks and control characters inside', () => {
     const { made, lines } = logs()
     made.room('x').info({ given: 'a\nb\u001b[31m' }, 'x')
