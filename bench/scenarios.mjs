@@ -27,6 +27,11 @@ const BASE = {
   'chat-100x1': { load: chat(100, 1), ...cpu, start: SMALL, tls: true, sm: true },
   'chat-100x8': { load: chat(100, 8), ...cpu, start: SMALL, tls: true, sm: true },
   'chat-100x64': { load: chat(100, 64), ...cpu, start: SMALL, tls: true, sm: true },
+  // Once more, for what is compared with it: as `-sm` in a process of its own, and in the same slice of a long run, for an hour later the
+  // machine may be a tenth slower.
+  ...Object.fromEntries([1, 8, 64].map((window) => [
+    `plain-100x${window}`, { load: chat(100, window), ...cpu, start: { ...SMALL, alone: `plain-${window}` }, ours: true }
+  ])),
   'presence-100': { load: ['--scenario', 'presence', '--n', 101, '--window', 4], ...cpu, start: SMALL, sm: true },
   'ping-100x8': { load: ['--scenario', 'iq', '--n', 100, '--window', 8], ...cpu, start: SMALL, tls: true, sm: true },
   'login-bind': { load: bind, ...WARM, ...perSecond, start: MANY, tls: true },
