@@ -10,7 +10,7 @@ const PAGE = new URL('../docs/sizing.md', import.meta.url)
 /** CPU-µs, bytes, statements; where each is from stands in docs/sizing.md. */
 const FIGURES = {
   message: 5.9, hop: 3.7, delivery: 3.3, login: 465, handshake: 1_000,
-  session: 8_000, tls: 52_000, base: 105e6,
+  session: 8_000, tls: 42_000, base: 105e6,
   contact: 372, known: 298 + 312, sight: 305,
   entry: 1_066, hear: 10,
   cached: 20_000,
