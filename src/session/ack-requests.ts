@@ -22,6 +22,9 @@ export interface Asked {
   heardAt(): number
 }
 
+/** A client that acknowledges unasked (§4: at any time) is asked after so many times more, that is, when it has stopped. */
+const PATIENCE = 4
+
 export class AckRequests implements Timed {
   readonly #client: Asked
   readonly #bounds: AckBounds
@@ -29,12 +32,15 @@ export class AckRequests implements Timed {
   readonly #deadlines: Deadlines
   /** Written since the last question. */
   #fresh = 0
+  /** Stanzas after which it is asked. */
+  #every: number
   #asked = false
   #dueAt = Infinity
 
   constructor(client: Asked, bounds: AckBounds, { clock, deadlines }: { readonly clock: Clock; readonly deadlines: Deadlines }) {
     this.#client = client
     this.#bounds = bounds
+    this.#every = bounds.every
     this.#clock = clock
     this.#deadlines = deadlines
   }
@@ -43,17 +49,26 @@ export class AckRequests implements Timed {
   wrote(): void {
     this.#fresh++
     if (this.#asked) return
-    if (this.#fresh >= this.#bounds.every) this.#ask(this.#clock.now(), false)
+    if (this.#fresh >= this.#every) this.#ask(this.#clock.now(), false)
     else if (this.#dueAt === Infinity) this.#due(this.#clock.now() + this.#bounds.idleMs)
   }
 
   /** @param left stanzas that are not acknowledged yet */
   answered(left: number): void {
+    if (!this.#asked) this.#every = this.#bounds.every * PATIENCE
     this.#asked = false
     this.#dueAt = Infinity
-    if (left === 0) this.#fresh = 0
-    else if (this.#fresh >= this.#bounds.every) this.#ask(this.#clock.now(), false)
+    if (this.#fresh > left) this.#fresh = left
+    if (left === 0) return
+    if (this.#fresh >= this.#every) this.#ask(this.#clock.now(), false)
     else this.#due(this.#clock.now() + this.#bounds.idleMs)
+  }
+
+  /** Is it still there? Whoever wants to know waits for the answer. */
+  probe(): void {
+    if (this.#asked) return
+    this.#asked = true
+    this.#client.ask(false)
   }
 
   check(now: number): number {
@@ -70,6 +85,7 @@ export class AckRequests implements Timed {
   /** The connection is over. */
   stop(): void {
     this.#fresh = 0
+    this.#every = this.#bounds.every
     this.#asked = false
     this.#dueAt = Infinity
     this.#deadlines.forget(this)

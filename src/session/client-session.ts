@@ -2,7 +2,6 @@
  * The session of one client: a bound device that outlives its stream when stream management may resume it (XEP-0198). Owns
  * JID, presence, priority, slots, and which stream it has, if any; what comes in and what goes out have files of their own.
  */
-import { NS_SM } from '../stream/namespaces.js'
 import { HOLD, type Enabled, type EnableWish, type OpenStream, type StanzaConsumer } from '../stream/open-stream.js'
 import type { Timed } from '../stream/deadlines.js'
 import type { Resumed, ResumeWish } from '../stream/features/bind.js'
@@ -20,7 +19,6 @@ import { Incoming, type IncomingParts } from './incoming.js'
 import { Outgoing, type OutgoingOwner, type OutgoingParts } from './outgoing.js'
 import type { Resumptions } from './resumptions.js'
 import type { LocalSession } from './sessions.js'
-import { pingTo } from './silence.js'
 import type { Slot } from './slot.js'
 import type { OriginKey } from './stable-log.js'
 import { Entry, type Fork } from './unacked.js'
@@ -186,6 +184,10 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
     if (!this.#outgoing.acknowledged(h)) this.#wentBack(h)
   }
 
+  closing(): void {
+    this.#incoming.answer()
+  }
+
   drained(): void {
     this.#outgoing.drained()
   }
@@ -273,8 +275,7 @@ export class ClientSession implements LocalSession, StanzaConsumer, OutgoingOwne
   }
 
   probe(): void {
-    if (this.#managed) this.#stream?.send(`<r xmlns='${NS_SM}'/>`)
-    else void this.#outgoing.deliver(pingTo(this.jid), this.jid, undefined, undefined)
+    this.#outgoing.probe()
   }
 
   #swap(stream: OpenStream): OpenStream | undefined {

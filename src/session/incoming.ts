@@ -60,6 +60,7 @@ export class Incoming {
   detach(): void {
     this.#stream = undefined
     this.#askedOf = 0
+    this.#planned = false
   }
 
   /** The client will send again everything after the `h` that this returns, under the same numbers. */
@@ -98,16 +99,22 @@ export class Incoming {
     if (this.#received - value <= UNHANDLED_MAX / 2) this.release(HOLD.window)
     if (this.#planned || this.#told >= this.#askedOf || value <= this.#told) return
     this.#planned = true
-    setImmediate(() => {                                                // once for all that this turn brings
-      this.#planned = false
-      if (this.#stream !== undefined) this.#tell()
-    })
+    setImmediate(() => { this.answer() })                               // once for all that this turn brings
   }
 
-  /** `<r/>`: answered at once, and again when what came before it is handled. */
+  /** `<r/>`: answered once for all that came with it, and again when what came before it is handled. */
   asked(): void {
     this.#askedOf = this.#received
-    this.#tell()
+    if (this.#planned) return
+    this.#planned = true
+    queueMicrotask(() => { this.answer() })
+  }
+
+  /** Says what is still to be said to whoever has asked. */
+  answer(): void {
+    if (!this.#planned) return
+    this.#planned = false
+    if (this.#stream !== undefined) this.#tell()
   }
 
   #tell(): void {

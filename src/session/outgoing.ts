@@ -14,6 +14,7 @@ import { Stanza } from '../xmpp/stanza.js'
 import { AckRequests, type AckBounds } from './ack-requests.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Deadlines } from '../stream/deadlines.js'
+import { pingTo } from './silence.js'
 import { HARD_FACTOR, SlowReader, type SlowBounds, type Watched } from './slow-reader.js'
 import type { OriginKey, StableLog } from './stable-log.js'
 import { Entry, type Fork, Unacked } from './unacked.js'
@@ -165,6 +166,12 @@ export class Outgoing implements Watched {
     this.#full = false
     this.#flow()
     if (!this.#crowded) this.#letGo()
+  }
+
+  /** Asks the client for a sign of life. */
+  probe(): void {
+    if (this.#requests === undefined) void this.deliver(pingTo(this.#owner.jid), this.#owner.jid, undefined, undefined)
+    else this.#requests.probe()
   }
 
   /** `<a/>`. False: the client has said more before. */

@@ -23,6 +23,8 @@ export interface StanzaConsumer {
   look(active: boolean): void
   /** The transport has room again after `write` said no. */
   drained(): void
+  /** The stream is about to close: last words. */
+  closing(): void
   /** Nothing follows on `stream` and nothing can be written. Called once for each stream that the consumer has had. */
   ended(reason: StreamClosedReason, stream: OpenStream): void
 }

@@ -266,6 +266,7 @@ export class Stream implements TransportSink, Timed, FeatureHost, OpenStream {
   close(error: StreamError | undefined, reason: StreamClosedReason, detail = error?.message): void {
     if (!this.alive) return
     if (!this.#greeted) this.#greet(undefined)                          // RFC 6120 §4.9.1.2
+    this.consumer?.closing()
     if (error !== undefined) this.#transport.send(streamErrorText(this.form, error))
     this.#finish(reason, detail, error?.condition)
     this.#transport.end()

@@ -213,6 +213,7 @@ describe('in place', () => {
     expect(again.take()).toContain(" h='1'/>")
     for (const n of [2, 3, 4, 5]) again.says(`<message id='${n}' to='bob@im.test'/>`)
     again.says(ASK)
+    await turn()
     expect(ids()).toEqual(['1', '2', '3', '4', '5'])
     expect(rig.handler.received.map(({ index }) => index)).toEqual([1, 2, 3, 4, 5])
     for (const n of [2, 4, 5]) session.handled(n)
@@ -258,6 +259,7 @@ describe('h', () => {
     rig.handler.onReceive = () => undefined
     const { wire } = await managed(rig)
     wire.says(MESSAGE.repeat(3) + ASK)
+    await turn()
     expect(counts(wire.take())).toEqual([0])
     const session = rig.session(ALICE)
     session.handled(2)
@@ -280,11 +282,25 @@ describe('h', () => {
     rig.handler.onReceive = () => undefined
     const wire = await rig.login(ALICE)
     wire.says(MESSAGE.repeat(2) + ENABLE + ASK)
+    await turn()
     expect(counts(wire.take())).toEqual([0])
     wire.says(MESSAGE)
     for (const index of [3, 2, 1]) rig.session(ALICE).handled(index)
     wire.says(ASK)
+    await turn()
     expect(counts(wire.take())).toEqual([1])
+  })
+
+  test('is said once for all questions that come together, and before the stream closes', async () => {
+    const rig = await rigOf()
+    const { wire } = await managed(rig)
+    wire.says(MESSAGE + ASK + MESSAGE + ASK + MESSAGE)
+    await turn()
+    expect(counts(wire.take())).toEqual([3])
+    wire.says(`${MESSAGE}${ASK}</stream:stream>`)
+    expect(wire.take()).toBe(`<a ${NS} h='4'/></stream:stream>`)
+    await turn()
+    expect(wire.take()).toBe('')
   })
 
   test('trap 2: is said when it is stable, not before', async () => {
@@ -311,8 +327,13 @@ describe('h', () => {
   test('M16, trap 19: both counts go from 4294967295 to 0', async () => {
     const rig = await rigOf({ smStart: 4_294_967_290 })
     const { wire, id } = await managed(rig)
-    wire.says(MESSAGE.repeat(5) + ASK + MESSAGE + ASK + MESSAGE + ASK)
-    expect(counts(wire.take())).toEqual([4_294_967_295, 0, 1])
+    const told: number[] = []
+    for (const count of [5, 1, 1]) {
+      wire.says(MESSAGE.repeat(count) + ASK)
+      await turn()
+      told.push(...counts(wire.take()))
+    }
+    expect(told).toEqual([4_294_967_295, 0, 1])
     send(rig, ...'123456789')
     wire.says(answer(4_294_967_295))
     expect(rig.sessions.count().unacked).toBe(4)
@@ -359,6 +380,7 @@ describe('what a client is sent', () => {
     const { wire } = await managed(rig)
     send(rig, '1')
     wire.says(answer(1) + ASK)
+    await turn()
     expect(records).toEqual(['OUT', 'TRIM', 'IN'])
   })
 

@@ -129,6 +129,30 @@ describe('questions', () => {
     expect(said).toEqual(['ask', 'ask'])
   })
 
+  test('fewer to a client that tells unasked, until it does not any more or comes back on another connection', () => {
+    const { requests, said } = scene()
+    wrote(requests, 3)
+    requests.answered(0)
+    wrote(requests, 19)
+    expect(said).toEqual([])
+    wrote(requests, 1)
+    expect(said).toEqual(['ask'])
+    requests.stop()
+    wrote(requests, 5)
+    expect(said).toEqual(['ask', 'ask'])
+  })
+
+  test('a sign of life is asked for once, and the answer is none that comes unasked', () => {
+    const { requests, said, clock } = scene()
+    requests.probe()
+    requests.probe()
+    clock.advance(61_000)
+    expect(said).toEqual(['ask'])
+    requests.answered(0)
+    wrote(requests, 5)
+    expect(said).toEqual(['ask', 'ask'])
+  })
+
   test('an answer that leaves something open is followed by a question after a while', () => {
     const { requests, said, clock } = scene()
     wrote(requests, 5)
@@ -153,10 +177,10 @@ describe('questions', () => {
 
   test('none when nothing is open, or the connection is over; then no deadline either', () => {
     const { requests, said, clock, wheel } = scene()
-    wrote(requests, 2)
+    wrote(requests, 5)
     requests.answered(0)
     clock.advance(120_000)
-    wrote(requests, 5)
+    wrote(requests, 4)
     requests.stop()
     clock.advance(120_000)
     expect([said, wheel.size]).toEqual([['ask'], 0])
