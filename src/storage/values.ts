@@ -3,6 +3,7 @@
  * if nobody was faster: two statements and no transaction. Notes wait for each other first: every login and logout makes one.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
 import { digest } from './columns.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
@@ -48,6 +49,7 @@ interface Line {
   readonly key: string
   readonly waiting: Waiting[]
   begun: boolean
+  noted: boolean
 }
 
 export interface ValuesParts {
@@ -65,6 +67,8 @@ export class SqlValues implements Values {
   readonly #log: Log
   /** By account and key. */
   readonly #lines = new Map<string, Line>()
+  /** What notes have left: mostly it is still there, and need not be read to be changed again. */
+  readonly #left = new LRUCache<string, string>({ max: NOTED_MAX })
   #noted: Line[] = []
   #flushing: Promise<void> = Promise.resolve()
 
@@ -97,6 +101,7 @@ export class SqlValues implements Values {
       this.#log.warn({ account: account.jid.toString(), key, error: String(error) }, 'value.not-noted')
     }
     const line = this.#add(account, key, { change, done: () => undefined, failed })
+    line.noted = true
     if (line.begun || line.waiting.length > 1) return
     if (this.#noted.push(line) === 1) this.#clock.after(NOTE_MS, () => void this.flush())
     else if (this.#noted.length >= NOTED_MAX) void this.flush()
@@ -117,7 +122,7 @@ export class SqlValues implements Values {
   #add(account: AccountRef, key: string, waiting: Waiting): Line {
     const name = nameOf(account, key)
     const known = this.#lines.get(name)
-    const line = known ?? { account, key, waiting: [], begun: false }
+    const line = known ?? { account, key, waiting: [], begun: false, noted: false }
     line.waiting.push(waiting)
     if (known === undefined) this.#lines.set(name, line)
     return line
@@ -135,7 +140,7 @@ export class SqlValues implements Values {
     while (waiting.length > 0) {
       const batch = waiting.splice(0)
       try {
-        await this.#make(account, key, batch)
+        await this.#make(line, batch)
       } catch (error) {
         for (const { failed } of batch) failed(error)
       }
@@ -148,14 +153,18 @@ export class SqlValues implements Values {
     return row?.content
   }
 
-  async #make(account: AccountRef, key: string, batch: readonly Waiting[]): Promise<void> {
+  async #make({ account, key, noted }: Line, batch: readonly Waiting[]): Promise<void> {
+    const name = nameOf(account, key)
+    let guess = this.#left.get(name)
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const before = await this.#get(account, key)
+      const before = guess ?? await this.#get(account, key)
       const { after, tell } = made(batch, before)
-      if (after === before || await this.#swap(account, key, before, after)) {
+      if (after === before ? guess === undefined : await this.#swap(account, key, before, after)) {
+        if (noted) this.#left.set(name, after)
         tell()
         return
       }
+      guess = undefined
       await sleep(Math.random() * PAUSE_MS * tries)
     }
     throw new StorageError('the value changes too often', 'away')

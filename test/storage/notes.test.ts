@@ -37,6 +37,22 @@ describe('notes', () => {
     expect(await values.get(romeo, 'order')).toBe('abcd')
   })
 
+  test('what another node made of a value meanwhile is what the next note gets, and so is nothing', async () => {
+    const { values } = open.store
+    const noted = async (change: (value?: string) => string | undefined): Promise<string | undefined> => {
+      values.note(romeo, 'mood', change)
+      return values.get(romeo, 'mood')
+    }
+    expect(await noted(plus('a'))).toBe('a')
+    expect(await noted(plus('b'))).toBe('ab')
+    const other = await openStore(open.fresh.settings, open.log, handClock())
+    await other.store.values.set(romeo, 'mood', 'x')
+    expect(await noted((value) => (value === 'ab' ? value : `${value}y`))).toBe('xy')
+    await other.store.values.remove(romeo, 'mood')
+    expect(await noted((value) => (value === undefined ? undefined : 'late'))).toBeUndefined()
+    await other.close()
+  })
+
   test('what is noted is made before the store is closed', async () => {
     const { settings } = open.fresh
     const other = await openStore(settings, open.log, handClock())
