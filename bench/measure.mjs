@@ -57,6 +57,7 @@ function wordsFor(server, args, { duration, warmup, reach }) {
   const words = [
     ...args, '--duration', duration, '--warmup', warmup, '--timeout', 240, '--pid', server.pids.join(','), '--port', ports[0],
     ...(reach === 'second' ? ['--port2', ports[1]] : reach === 'all' ? ['--ports', ports.join(',')] : []),
+    ...(server.raw === undefined ? [] : ['--raw', server.raw]),
     ...(args.includes('--mech') ? [] : ['--mech', 'SCRAM-SHA-1'])
   ]
   return words.map(String)

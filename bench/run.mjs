@@ -13,7 +13,7 @@ import { curvePage, machine, markdown } from './report.mjs'
 import { SCENARIOS, SHORT, USUAL } from './scenarios.mjs'
 import { FOLDER, PACKAGES, PEERS, starling } from './servers.mjs'
 
-const HELP = `npm run bench -- [--scenario NAME,...] [--with ejabberd|prosody|prosody-gen|none,...] [--repeat N] [--duration S]
+const HELP = `npm run bench -- [--scenario NAME,...] [--with ejabberd|prosody|prosody-gen|relay|none,...] [--repeat N] [--duration S]
                [--json] [--write] [--profile] [--short] [--option LINE]...
        npm run bench -- --curves | --curve NAME,... [--pages FOLDER] [--json]
 Scenarios: ${Object.keys(SCENARIOS).join(' ')}
@@ -34,7 +34,7 @@ const PROFILE = join(FOLDER, 'profile')
 const say = (text) => { console.error(`${new Date().toISOString().slice(11, 19)} ${text}`) }
 
 function missingPackages(peers) {
-  const needed = [...PACKAGES.load, ...(peers.length > 0 ? PACKAGES.peers : [])]
+  const needed = [...PACKAGES.load, ...(peers.some((who) => who !== 'relay') ? PACKAGES.peers : [])]
   return needed.filter((name) => {
     try {
       return !execFileSync('dpkg-query', ['-W', '-f', '${Status}', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).includes('ok installed')
@@ -46,6 +46,7 @@ function missingPackages(peers) {
 
 function versionOf(name) {
   if (name === 'starling') return JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')).version
+  if (name === 'relay') return process.version
   return execFileSync('dpkg-query', ['-W', '-f', '${Version}', name.replace('-gen', '')], { encoding: 'utf8' }).trim()
 }
 
@@ -77,7 +78,7 @@ async function measureGroup(who, names, results) {
   const node = given.profile ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE}`] : start.node
   const server = await (who === 'starling' ? starling({ ...start, node, extra: given.option }) : PEERS[who](start))
   try {
-    if (who !== 'starling') await ensureAccounts(server, start.accounts)
+    if (who !== 'starling' && who !== 'relay') await ensureAccounts(server, start.accounts)
     for (const name of names) {
       const timing = given.short ? QUICK : { duration: Number(given.duration) }
       const measured = await probe(server, SCENARIOS[name], timing).catch((error) => ({ error }))
@@ -91,8 +92,11 @@ async function measureGroup(who, names, results) {
   }
 }
 
-/** Prosody has no cluster; some scenarios are of Starling's own parts. */
-const can = (who, { ours, start }) => who === 'starling' || (ours !== true && !(who.startsWith('prosody') && start.nodes > 1))
+/** Prosody has no cluster, the relay knows two users and no protocol; some scenarios are of Starling's own parts. */
+const can = (who, { ours, start, raw }) => {
+  if (who === 'relay') return raw === true
+  return who === 'starling' || (ours !== true && !(who.startsWith('prosody') && start.nodes > 1))
+}
 
 const spreadOf = (values) => [Math.min(...values), Math.max(...values)]
 

@@ -31,8 +31,12 @@ export const EXEMPTIONS = [
 export const PEER_SETTINGS = {
   ejabberd: 'ejabberd: two schedulers, SCRAM keys in Mnesia, roster, ping, disco, rooms, registration, stream management; no shapers, no archive, no carbons',
   prosody: 'Prosody: epoll, hashed passwords, roster, ping, disco, rooms, registration, stream management; the collector as packaged',
-  'prosody-gen': 'prosody-gen: the same with `gc = { mode = "generational" }`'
+  'prosody-gen': 'prosody-gen: the same with `gc = { mode = "generational" }`',
+  relay: 'relay: no server, a process of Node that hands on lines of the same length without looking at them; what the machine takes by itself'
 }
+
+/** A message of the scenario as its receiver gets it. */
+const RELAYED_BYTES = 217
 
 /** How to end what runs, in case that the bench is ended itself. */
 const running = new Set()
@@ -173,9 +177,19 @@ const prosodyWith = (name, extra) => async () => {
   return { name, pids: [pid], ports: [{ plain: 15222, tls: 15223 }], stop: async () => stop() }
 }
 
+async function relay() {
+  const port = BASE_PORT + 9
+  const child = spawn(process.execPath, [join(HERE, 'peers', 'relay.mjs'), String(port)], { stdio: 'ignore' })
+  const kill = () => child.kill()
+  running.add(kill)
+  child.once('exit', () => running.delete(kill))
+  await waitFor(child, [port])
+  return { name: 'relay', raw: RELAYED_BYTES, pids: [child.pid], ports: [{ plain: port }], stop: () => end(child) }
+}
+
 /** By the name that `--with` takes. */
 export const PEERS = {
-  ejabberd,
+  ejabberd, relay,
   prosody: prosodyWith('prosody', ''),
   'prosody-gen': prosodyWith('prosody-gen', 'gc = { mode = "generational" }')
 }

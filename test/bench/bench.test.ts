@@ -76,6 +76,13 @@ describe('a run', () => {
     }
   }, 120_000)
 
+  test('beside a relay has it where bytes that are handed on say something, and nowhere else', async () => {
+    const { stdout } = await bench('--scenario', 'chat-1,ping-100x8', '--with', 'relay', '--repeat', '1', '--duration', '1', '--json')
+    const [pair, ping] = stdout.trim().split('\n').map((line) => JSON.parse(line) as Row)
+    expect(pair).toMatchObject({ scenario: 'chat-1', peer: 'relay', theirs: expect.any(Number), versions: { relay: process.version } })
+    expect(ping).toMatchObject({ scenario: 'ping-100x8', peers: {} })
+  }, 60_000)
+
   test('of a scenario that nobody knows ends with its name', async () => {
     await expect(bench('--scenario', 'chat-9')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('unknown: chat-9') })
   })
