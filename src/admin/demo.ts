@@ -14,7 +14,7 @@ import { table } from './table.js'
 export interface DemoOptions {
   readonly nodes: number
   readonly dir: string
-  /** Node n gets the six ports from `basePort + 10 n`; `undefined`: any free ones. */
+  /** Node n gets its ports from `basePort + 10 n` on; `undefined`: any free ones. */
   readonly basePort: number | undefined
   readonly strategy: string
   readonly json: boolean

@@ -35,10 +35,14 @@ const MANAGER: readonly (readonly [string, Rule])[] = [
   ['connections/tls/required', to('--vhost-tls-required')],
   ['max-inactivity-time', ignored(IDLE)],
   ['watchdog_delay', ignored(IDLE)], ['watchdog_timeout', ignored(IDLE)], ['watchdog_ping_type', ignored(IDLE)],
-  ['processors/**', ignored('this version has no stream management')],
+  ['processors/urn:xmpp:sm:3/max-resumption-timeout', to('--sm-resume-seconds')],
+  ['processors/urn:xmpp:sm:3/ack-request-count', to('--sm-request-every')],
+  ['processors/urn:xmpp:sm:3/**', ignored('a client that names no time gets --sm-resume-seconds; see docs/options.md')],
+  ['processors/**', ignored('what streams can do is not switched off by lines')],
   ['packet-delivery-retry-count', ignored('a stanza that a socket does not take goes the way of offline messages')],
   ['cm-see-other-host/**', ignored(NO_REDIRECT)],
-  ['clientCertCA', ignored('SASL EXTERNAL is not offered')], ['clientCertRequired', ignored('SASL EXTERNAL is not offered', /^false$/i)],
+  ['clientCertCA', to('--tls-client-ca')],
+  ['clientCertRequired', ignored('a client without a certificate logs in with a password', /^false$/i)],
   ['port-delay-listening', ignored('client ports always wait until the node is linked to every other', /^true$/i)]
 ]
 

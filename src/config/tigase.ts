@@ -70,7 +70,7 @@ export const GLOBALS: Readonly<Record<string, Rule>> = {
   '--watchdog_delay': ignored('idle connections are checked by themselves; see docs/options.md'),
   '--watchdog_timeout': ignored('idle connections are checked by themselves; see docs/options.md'),
   '--watchdog_ping_type': ignored('idle connections are checked by themselves; see docs/options.md'),
-  '--stanza-ack': ignored('this version has no acknowledgements on streams', /^none$/i),
+  '--stanza-ack': ignored('acknowledgements are those of stream management (XEP-0198)', /^none$/i),
   '--stringprep-processor': ignored('addresses follow RFC 7622; there is nothing to choose', /^(simple|libidn)$/i),
   '--ssl-container-class': ignored(JAVA, /SSLContextContainer$/),
   '--ssl-def-cert-domain': ignored('name the file of the certificate that is used by default default.pem', /^default$/i),

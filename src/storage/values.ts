@@ -3,7 +3,6 @@
  * if nobody was faster: two statements and no transaction. Notes wait for each other first: every login and logout makes one.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
 import { digest } from './columns.js'
 import type { Clock } from '../telemetry/clock.js'
 import type { Log } from '../telemetry/log.js'
@@ -67,8 +66,8 @@ export class SqlValues implements Values {
   readonly #log: Log
   /** By account and key. */
   readonly #lines = new Map<string, Line>()
-  /** What notes have left: mostly it is still there, and need not be read to be changed again. */
-  readonly #left = new LRUCache<string, string>({ max: NOTED_MAX })
+  /** What the latest notes have left: mostly it is still there, and need not be read to be changed again. */
+  readonly #left = new Map<string, string>()
   #noted: Line[] = []
   #flushing: Promise<void> = Promise.resolve()
 
@@ -160,7 +159,7 @@ export class SqlValues implements Values {
       const before = guess ?? await this.#get(account, key)
       const { after, tell } = made(batch, before)
       if (after === before ? guess === undefined : await this.#swap(account, key, before, after)) {
-        if (noted) this.#left.set(name, after)
+        if (noted) this.#leave(name, after)
         tell()
         return
       }
@@ -168,6 +167,13 @@ export class SqlValues implements Values {
       await sleep(Math.random() * PAUSE_MS * tries)
     }
     throw new StorageError('the value changes too often', 'away')
+  }
+
+  #leave(name: string, content: string | undefined): void {
+    this.#left.delete(name)
+    if (content !== undefined) this.#left.set(name, content)
+    const [oldest] = this.#left.keys()
+    if (this.#left.size > NOTED_MAX && oldest !== undefined) this.#left.delete(oldest)
   }
 
   /** False: it is not `before` any more. */

@@ -82,7 +82,8 @@ export function acceptTls(plain: Socket, contextOf: ContextOf, how: Handshake): 
     const late: Timed = {
       check() {
         why ??= new Error('the handshake took too long')
-        ;(secure ?? plain).destroy()
+        const socket = secure ?? plain
+        socket.destroy()
         return Infinity
       }
     }
@@ -103,7 +104,8 @@ export function acceptTls(plain: Socket, contextOf: ContextOf, how: Handshake): 
     plain.once('close', failed)
     awaitHello(plain, () => {
       plain.off('close', failed)
-      const socket = secure = tlsOn(plain, contextOf, how)
+      const socket = tlsOn(plain, contextOf, how)
+      secure = socket
       // Node keeps errors before the handshake's end on this event; after it, a bad record must end the connection too
       socket.on('_tlsError', note).on('_tlsError', destroyIt).on('error', note)
       socket.once('close', failed).once('secure', () => { done(socket) })

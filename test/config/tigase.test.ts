@@ -87,6 +87,7 @@ describe('real-world files of Tigase 7.1', () => {
     expect(settings.values.stream.vhostTlsRequired).toBe(true)
     expect(settings.values.server.virtualHosts.map((host) => [host.domain, host.tlsRequired]))
       .toEqual([['chat.example.com', undefined], ['conf.example.com', false]])
+    expect(settings.values.session.smResumeSeconds).toBe(900)
     const warned = warningsOf(settings)
     expect(warned).toContain('4 --user-db-uri: Derby is not read: accounts are kept in SQLite (./data/starling.db); move them over by hand')
     expect(warned).toContain('5 --virt-hosts: chat.example.com: s2s-secret is ignored: this version does not speak to other servers')
