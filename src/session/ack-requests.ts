@@ -48,9 +48,8 @@ export class AckRequests implements Timed {
   /** A stanza was written. */
   wrote(): void {
     this.#fresh++
-    if (this.#asked) return
-    if (this.#fresh >= this.#every) this.#ask(this.#clock.now(), false)
-    else if (this.#dueAt === Infinity) this.#due(this.#clock.now() + this.#bounds.idleMs)
+    if (!this.#asked && this.#fresh >= this.#every) this.#ask(this.#clock.now(), false)
+    else if (this.#dueAt === Infinity) this.#due(this.#clock.now() + (this.#asked ? this.#bounds.answerMs : this.#bounds.idleMs))
   }
 
   /** @param left stanzas that are not acknowledged yet */

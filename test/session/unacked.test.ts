@@ -151,6 +151,11 @@ describe('questions', () => {
     requests.answered(0)
     wrote(requests, 5)
     expect(said).toEqual(['ask', 'ask'])
+    requests.answered(0)
+    requests.probe()
+    wrote(requests, 1)
+    clock.advance(61_000)
+    expect(said).toEqual(['ask', 'ask', 'ask', 'lost'])
   })
 
   test('an answer that leaves something open is followed by a question after a while', () => {
