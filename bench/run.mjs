@@ -92,9 +92,10 @@ async function measureGroup(who, names, results) {
   }
 }
 
-/** Prosody has no cluster, the relay knows two users and no protocol; some scenarios are of Starling's own parts. */
-const can = (who, { ours, start, raw }) => {
-  if (who === 'relay') return raw === true
+/** Prosody has no cluster, the relay knows a pair and no protocol; some scenarios are of Starling's own parts. */
+const can = (who, name) => {
+  const { ours, start } = SCENARIOS[name]
+  if (who === 'relay') return name === 'chat-1'
   return who === 'starling' || (ours !== true && !(who.startsWith('prosody') && start.nodes > 1))
 }
 
@@ -133,7 +134,7 @@ async function measureAll(names, peers) {
       const todo = group.filter((name) => run === 0 || SCENARIOS[name].once !== true)
       const order = run % 2 === 0 ? ['starling', ...peers] : [...peers, 'starling']
       for (const who of order) {
-        const able = todo.filter((name) => can(who, SCENARIOS[name]))
+        const able = todo.filter((name) => can(who, name))
         if (able.length > 0) await measureGroup(who, able, results)
       }
     }

@@ -1,8 +1,8 @@
 /**
  * What is measured, as data. `load`: arguments of the load generator; `figure`: which of its numbers counts; `start`: what the server
- * needs; `reach`: on which nodes receivers are; `ours`: no peer does this; `raw`: a relay that knows no protocol can stand beside it;
- * `held`: sessions that do nothing meanwhile; `before`: how often the same is done and not counted. Scenarios with the same `start`
- * share one process, in this order, on both sides. `probe.mjs` knows what the other words mean.
+ * needs; `reach`: on which nodes receivers are; `ours`: no peer does this; `held`: sessions that do nothing meanwhile; `before`:
+ * how often the same is done and not counted. Scenarios with the same `start` share one process, in this order, on both sides.
+ * `probe.mjs` knows what the other words mean.
  */
 export const chat = (pairs, window) => ['--scenario', 'chat', '--pairs', pairs, '--window', window]
 const cpu = { figure: 'server_cpu_us_per_unit', unit: 'CPU-µs' }
@@ -23,7 +23,7 @@ const BESIDE = { load: chat(100, 8), reach: 'second', ours: true }
 const spread = [...chat(100, 8), '--shuffle', 21]
 
 const BASE = {
-  'chat-1': { load: chat(1, 1), raw: true, figure: 'p50_us', unit: 'µs, p50', start: SMALL, tls: true, sm: true },
+  'chat-1': { load: chat(1, 1), figure: 'p50_us', unit: 'µs, p50', start: SMALL, tls: true, sm: true },
   'chat-100x1': { load: chat(100, 1), ...cpu, start: SMALL, tls: true, sm: true },
   'chat-100x8': { load: chat(100, 8), ...cpu, start: SMALL, tls: true, sm: true },
   'chat-100x64': { load: chat(100, 64), ...cpu, start: SMALL, tls: true, sm: true },
@@ -68,10 +68,10 @@ const BASE = {
 /** Every scenario by name, with `-tls` and `-sm` where that makes sense. */
 export const SCENARIOS = Object.fromEntries(Object.entries(BASE).flatMap(([name, scenario]) => [
   [name, scenario],
-  ...(scenario.tls ? [[`${name}-tls`, { ...scenario, raw: false, load: [...scenario.load, '--tls', 'direct'] }]] : []),
+  ...(scenario.tls ? [[`${name}-tls`, { ...scenario, load: [...scenario.load, '--tls', 'direct'] }]] : []),
   // Alone: what was on the way when the one before ended is kept for whoever comes next, as stream management promises.
   ...(scenario.sm
-    ? [[`${name}-sm`, { ...scenario, raw: false, load: [...scenario.load, '--sm', 5], start: { ...scenario.start, alone: `${name}-sm` } }]]
+    ? [[`${name}-sm`, { ...scenario, load: [...scenario.load, '--sm', 5], start: { ...scenario.start, alone: `${name}-sm` } }]]
     : [])
 ]))
 
