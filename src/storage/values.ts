@@ -33,6 +33,8 @@ const PAUSE_MS = 10
 const NOTE_MS = 1000
 const NOTED_MAX = 5000
 const AT_ONCE = 100
+/** Values whose last note is remembered: people who come and go, in two megabytes or so. */
+const LEFT_MAX = 5000
 
 type Change = (value: string | undefined) => string | undefined
 
@@ -173,7 +175,7 @@ export class SqlValues implements Values {
     this.#left.delete(name)
     if (content !== undefined) this.#left.set(name, content)
     const [oldest] = this.#left.keys()
-    if (this.#left.size > NOTED_MAX && oldest !== undefined) this.#left.delete(oldest)
+    if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest)
   }
 
   /** False: it is not `before` any more. */
