@@ -11,7 +11,7 @@ import { freshDatabase } from '../databases.js'
 import { TestClient } from '../support/client.js'
 import { Cluster } from '../support/cluster.js'
 import { empty, opening, post } from './bosh-post.js'
-import { HaProxy } from './haproxy.js'
+import { accepts, HaProxy } from './haproxy.js'
 
 setDefaultAutoSelectFamilyAttemptTimeout(5_000)
 
@@ -193,6 +193,8 @@ describe('a node that drains', () => {
     while (await readiness() === 200) await new Promise((done) => { setTimeout(done, 20) })
     const seen = await readiness()
     expect([0, 503]).toContain(seen)
+    // Who connects between that answer and the closing of the port is sent away, and connects again.
+    while (await accepts(stops.ports.c2s)) await new Promise((done) => { setTimeout(done, 20) })
     for (let n = 0; n < 4; n++) {
       const client = await TestClient.login({ port: on.proxy.ports.c2s, user: 'juliet', available: false })
       const { sessions } = await stays.admin('/sessions') as Page
