@@ -58,7 +58,8 @@ function wordsFor(server, args, { duration, warmup, reach }) {
     ...args, '--duration', duration, '--warmup', warmup, '--timeout', 240, '--pid', server.pids.join(','), '--port', ports[0],
     ...(reach === 'second' ? ['--port2', ports[1]] : reach === 'all' ? ['--ports', ports.join(',')] : []),
     ...(server.raw === undefined ? [] : ['--raw', server.raw]),
-    ...(args.includes('--mech') ? [] : ['--mech', 'SCRAM-SHA-1'])
+    ...(args.includes('--mech') ? [] : ['--mech', 'SCRAM-SHA-1']),
+    '--keys', join(FOLDER, `${server.name}.keys`)
   ]
   return words.map(String)
 }

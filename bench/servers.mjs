@@ -24,7 +24,7 @@ export const EXEMPTIONS = [
   'no rates of a stream there either (the same option; the peers run without shapers)',
   '`--overload-descriptors-percent=100`: 19,000 sessions use most of 20,000 descriptors',
   '`--vhost-tls-required=false` for the runs without TLS (the same at the peers)',
-  '4,096 iterations in stored SCRAM keys, as ejabberd has them (`--scram-iterations` is 10,000 unless set): the load generator derives keys, no server does'
+  '4,096 iterations in stored SCRAM keys, as ejabberd has them (`--scram-iterations` is 10,000 unless set): clients derive keys, no server does'
 ]
 
 /** What differs from Debian's packages at the peers. */

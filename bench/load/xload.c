@@ -40,14 +40,14 @@ enum { TLS_NONE, TLS_START, TLS_DIRECT };
 enum { TO_FULL, TO_BARE };
 
 static struct {
-    const char *host, *domain, *prefix, *password, *muc, *label, *mech, *pids;
+    const char *host, *domain, *prefix, *password, *muc, *label, *mech, *pids, *keys;
     int port, port2, first, n, window, body, tls, conc, src, to, presence, roster, session, raw, rawlen, sm, shuffle;
     int ports[16], n_ports;
     double duration, warmup, settle, timeout, rate;
     enum scen sc;
     int verbose;
 } o = { .host = "127.0.0.1", .domain = "localhost", .prefix = "u", .password = "pw", .muc = NULL,
-        .label = "", .mech = "PLAIN", .pids = "", .port = 5222, .port2 = 0, .first = 0, .n = 200,
+        .label = "", .mech = "PLAIN", .pids = "", .keys = NULL, .port = 5222, .port2 = 0, .first = 0, .n = 200,
         .window = 1, .body = 100, .tls = TLS_NONE, .conc = 32, .src = 8, .to = TO_FULL, .presence = 1,
         .roster = 0, .session = -1, .raw = 0, .rawlen = 200, .duration = 8, .warmup = 2, .settle = 5,
         .timeout = 180, .rate = 0, .sc = SC_CHAT };
@@ -302,6 +302,39 @@ static void send_auth(conn *c) {
     c->st = S_AUTH;
 }
 
+/*
+ * Salted passwords, kept from run to run as clients may keep them (RFC 5802 section 3): deriving one costs this one thread more than
+ * all the rest of a login, so that a server would be asked one login at a time, whatever --concurrency says.
+ */
+typedef struct { int sl, iter; unsigned char salt[64], sp[64]; } scram_key;
+static scram_key *keys;
+
+static scram_key *key_of(int acc) { if (!keys) keys = calloc(o.first + o.n, sizeof *keys); return &keys[acc]; }
+
+static void load_keys(void) {
+    FILE *f = o.keys ? fopen(o.keys, "rb") : NULL; if (!f) return;
+    int acc; scram_key k;
+    while (fread(&acc, sizeof acc, 1, f) == 1 && fread(&k, sizeof k, 1, f) == 1) if (acc >= o.first && acc < o.first + o.n) *key_of(acc) = k;
+    fclose(f);
+}
+
+static void save_keys(void) {
+    FILE *f = o.keys && keys ? fopen(o.keys, "wb") : NULL; if (!f) return;
+    for (int acc = o.first; acc < o.first + o.n; acc++) if (keys[acc].iter) { fwrite(&acc, sizeof acc, 1, f); fwrite(&keys[acc], sizeof *keys, 1, f); }
+    fclose(f);
+}
+
+static void salted_password(int acc, const unsigned char *salt, int sl, int iter, unsigned char *sp) {
+    const EVP_MD *md = scram_md(); int hl = EVP_MD_size(md);
+    scram_key *k = key_of(acc);
+    if (k->iter != iter || k->sl != sl || memcmp(k->salt, salt, sl)) {
+        if (sl > (int)sizeof k->salt) die("a salt of %d bytes", sl);
+        PKCS5_PBKDF2_HMAC(o.password, (int)strlen(o.password), salt, sl, iter, md, hl, k->sp);
+        k->iter = iter; k->sl = sl; memcpy(k->salt, salt, sl);
+    }
+    memcpy(sp, k->sp, hl);
+}
+
 static void scram_challenge(conn *c, const char *p, size_t n) {
     const char *b = memchr(p, '>', n); if (!b) die("challenge?"); b++;
     const char *e = memchr(b, '<', p + n - b); if (!e) die("challenge?");
@@ -311,7 +344,7 @@ static void scram_challenge(conn *c, const char *p, size_t n) {
     unsigned char salt[256]; size_t sl = unb64(s + 3, i - s - 3, salt); int iter = atoi(i + 3);
     const EVP_MD *md = scram_md(); unsigned hl = EVP_MD_size(md), l;
     unsigned char sp[64], ck[64], sk[64], sig[64], proof[64], srvkey[64];
-    PKCS5_PBKDF2_HMAC(o.password, (int)strlen(o.password), salt, (int)sl, iter, md, hl, sp);
+    salted_password(account(c), salt, (int)sl, iter, sp);
     HMAC(md, sp, hl, (const unsigned char *)"Client Key", 10, ck, &l); EVP_Digest(ck, hl, sk, &l, md, NULL);
     char wo[600]; snprintf(wo, sizeof wo, "c=biws,r=%.*s", (int)(s - r - 2), r + 2);
     char am[2048]; snprintf(am, sizeof am, "%s,%s,%s", c->scram_bare, (char *)ch, wo);
@@ -715,6 +748,7 @@ int main(int argc, char **argv) {
         else if (OPT("--session")) o.session = atoi(v);
         else if (OPT("--sm")) o.sm = atoi(v);
         else if (OPT("--mech")) o.mech = v;
+        else if (OPT("--keys")) o.keys = v;
         else if (OPT("--muc-host")) o.muc = v;
         else if (OPT("--label")) o.label = v;
         else if (OPT("--pid")) o.pids = v;
@@ -736,6 +770,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < o.n; i++) { C[i].idx = i; C[i].fd = -1; order[i] = i; }
     if (o.shuffle) { srand(o.shuffle); for (int i = o.n - 1; i > 0; i--) { int j = rand() % (i + 1), k = order[i]; order[i] = order[j]; order[j] = k; } }
     ep = epoll_create1(EPOLL_CLOEXEC);
+    load_keys();
     t_begin = nsnow(); m0 = sample(true); phase = P_LOGIN; t_phase = t_begin; u0 = m0; getrusage(RUSAGE_SELF, &r0); t_m0 = nsnow();
     struct epoll_event E[512];
     bool closing = false; uint64_t last_step = 0;
@@ -761,6 +796,7 @@ int main(int argc, char **argv) {
             if (E[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) on_readable(c);
         }
     }
+    save_keys();
     double wall = (t_m1 - t_m0) / 1e9, su = u1.user - u0.user, ss = u1.sys - u0.sys, cpu = su + ss;
     double lg = (r1.ru_utime.tv_sec - r0.ru_utime.tv_sec) + (r1.ru_stime.tv_sec - r0.ru_stime.tv_sec) + (r1.ru_utime.tv_usec - r0.ru_utime.tv_usec + r1.ru_stime.tv_usec - r0.ru_stime.tv_usec) / 1e6;
     uint64_t units = o.sc == SC_LOGIN || o.sc == SC_IDLE || o.sc == SC_REG ? (uint64_t)o.n : cnt;
