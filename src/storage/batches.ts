@@ -3,12 +3,16 @@
  * transaction. Owns who waits.
  */
 import { setImmediate as turnsEnd } from 'node:timers/promises'
+import type { Clock } from '../telemetry/clock.js'
 import type { SqliteResult, SqliteStatement } from './sqlite-connection.js'
 import { StorageError } from './store.js'
 import { WAITING_MAX } from './turns.js'
 
 /** Others wait while a batch runs: some milliseconds. */
 const BATCH_MAX = 100
+/** How long a batch waits for company: turns of the event loop, which are short where little happens, and milliseconds. */
+const TURNS_MAX = 16
+const COMPANY_MS = 4
 
 interface Waiting {
   readonly statement: SqliteStatement
@@ -20,11 +24,15 @@ interface Waiting {
 export type RunBatch = (take: () => Promise<readonly SqliteStatement[]>, mayBeDone: () => boolean) => Promise<readonly SqliteResult[]>
 
 export class Batches {
+  readonly #clock: Clock
   readonly #run: RunBatch
   #filling: Waiting[] | undefined
   #waiting = 0
+  /** Statements of the latest batch: how many turns the next one waits. Alone, a statement waits for the end of its own. */
+  #latest = 1
 
-  constructor(run: RunBatch) {
+  constructor(clock: Clock, run: RunBatch) {
+    this.#clock = clock
     this.#run = run
   }
 
@@ -41,8 +49,7 @@ export class Batches {
 
   async #work(batch: readonly Waiting[]): Promise<void> {
     const take = async (): Promise<readonly SqliteStatement[]> => {
-      // With all that is asked for in this turn of the event loop.
-      await turnsEnd()
+      await this.#company(batch)
       if (this.#filling === batch) this.#filling = undefined
       return batch.map(({ statement }) => statement)
     }
@@ -54,6 +61,16 @@ export class Batches {
       for (const { statement, failed } of batch) failed(statement.changes ? error : unread(error))
     }
     this.#waiting -= batch.length
+  }
+
+  /** The message there, the one back and waking up are paid once for all that is asked for meanwhile: the more ask, the longer. */
+  async #company(batch: readonly Waiting[]): Promise<void> {
+    const until = this.#clock.now() + COMPANY_MS
+    for (let turns = Math.min(this.#latest, TURNS_MAX); turns > 0; turns--) {
+      await turnsEnd()
+      if (batch.length >= BATCH_MAX || this.#clock.now() >= until) break
+    }
+    this.#latest = batch.length
   }
 }
 

@@ -113,7 +113,7 @@ class KnexDatabase implements Database {
   readonly #turns: Turns
   /** The one connection: who has the turn has it, so the pool need not be asked again. */
   #sqlite: SqliteConnection | undefined
-  readonly #batches = new Batches((take, mayBeDone) => this.#tries(async () => this.#together(await take()), mayBeDone))
+  readonly #batches: Batches
 
   constructor(settings: DatabaseSettings, log: Log, clock: Clock) {
     this.kind = settings.kind
@@ -129,6 +129,7 @@ class KnexDatabase implements Database {
       runningMax: settings.kind === 'sqlite' ? 1 : settings.poolSize ?? POOL_SIZE, waitMs: STATEMENT_MS, clock,
       refused: (why) => new StorageError(why, 'away')
     })
+    this.#batches = new Batches(clock, (take, mayBeDone) => this.#tries(async () => this.#together(await take()), mayBeDone))
   }
 
   get state(): DatabaseState {
