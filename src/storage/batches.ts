@@ -1,6 +1,6 @@
 /**
- * Statements of the hot path on their way to SQLite: those that wait for the same turn go there in one message and one
- * transaction. Owns who waits.
+ * Statements of the hot path on their way to SQLite: those that come while others run, or soon after, go there in one message
+ * and one transaction. Owns who waits.
  */
 import { setImmediate as turnsEnd } from 'node:timers/promises'
 import type { Clock } from '../telemetry/clock.js'
@@ -10,8 +10,9 @@ import { WAITING_MAX } from './turns.js'
 
 /** Others wait while a batch runs: some milliseconds. */
 const BATCH_MAX = 100
-/** How long a batch waits for company: turns of the event loop, which are short where little happens, and milliseconds. */
+/** How long a batch waits for company: turns of the event loop, which are short where little happens; more of them save nothing. */
 const TURNS_MAX = 16
+/** Where turns are long. Less than this costs a tenth of what a login takes. */
 const COMPANY_MS = 4
 
 interface Waiting {

@@ -8,7 +8,8 @@ const read = (n: number): SqliteStatement => ({ sql: `select ${n}`, bindings: []
 const turn = (): Promise<void> => new Promise((done) => { setImmediate(done) })
 
 /** Runs one batch after another, as a connection does. */
-function connection(clock = new HandClock()) {
+function connection() {
+  const clock = new HandClock()
   const sizes: number[] = []
   let last: Promise<unknown> = Promise.resolve()
   const batches = new Batches(clock, async (take) => {
@@ -69,7 +70,11 @@ test('nor for more than 4 ms, where turns are long', async () => {
 
 test('a full one leaves at once, and takes nobody else', async () => {
   const on = connection()
+  const alone = await leavesAfter(on)
   await some(on, 40)
+  const others = some(on, 99)
+  expect(await leavesAfter(on)).toBe(alone)
+  await others
   await some(on, 130)
-  expect(on.sizes).toEqual([40, 100, 30])
+  expect(on.sizes).toEqual([1, 40, 100, 100, 30])
 })
