@@ -6,7 +6,7 @@
  * measures.  Everything that is received is validated (exact count, per-pair
  * order, body length); any deviation ends the run with "ok":false and exit 1.
  *
- * Prints one JSON line on stdout.  See README.md for the options.
+ * Prints one JSON line on stdout.  main() has the options.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -303,34 +303,41 @@ static void send_auth(conn *c) {
 }
 
 /*
- * Salted passwords, kept from run to run as clients may keep them (RFC 5802 section 3): deriving one costs this one thread more than
- * all the rest of a login, so that a server would be asked one login at a time, whatever --concurrency says.
+ * Salted passwords by account, kept from run to run in the file --keys as clients may keep them (RFC 5802 section 3): deriving one
+ * costs this one thread more than all the rest of a login, so that a server would be asked one login at a time, whatever
+ * --concurrency says.  A file is for one server and one --password.
  */
-typedef struct { int sl, iter; unsigned char salt[64], sp[64]; } scram_key;
-static scram_key *keys;
+typedef struct { int hl, sl, iter; unsigned char salt[64], sp[64]; } scram_key;
+static scram_key *keys; static int n_keys;
 
-static scram_key *key_of(int acc) { if (!keys) keys = calloc(o.first + o.n, sizeof *keys); return &keys[acc]; }
+static scram_key *key_of(int acc) {
+    if (acc >= n_keys) {
+        keys = realloc(keys, (acc + 1) * sizeof *keys);
+        memset(keys + n_keys, 0, (acc + 1 - n_keys) * sizeof *keys); n_keys = acc + 1;
+    }
+    return &keys[acc];
+}
 
 static void load_keys(void) {
     FILE *f = o.keys ? fopen(o.keys, "rb") : NULL; if (!f) return;
-    int acc; scram_key k;
-    while (fread(&acc, sizeof acc, 1, f) == 1 && fread(&k, sizeof k, 1, f) == 1) if (acc >= o.first && acc < o.first + o.n) *key_of(acc) = k;
+    scram_key k;
+    while (fread(&k, sizeof k, 1, f) == 1) *key_of(n_keys) = k;
     fclose(f);
 }
 
 static void save_keys(void) {
-    FILE *f = o.keys && keys ? fopen(o.keys, "wb") : NULL; if (!f) return;
-    for (int acc = o.first; acc < o.first + o.n; acc++) if (keys[acc].iter) { fwrite(&acc, sizeof acc, 1, f); fwrite(&keys[acc], sizeof *keys, 1, f); }
+    FILE *f = o.keys && n_keys ? fopen(o.keys, "wb") : NULL; if (!f) return;
+    fwrite(keys, sizeof *keys, n_keys, f);
     fclose(f);
 }
 
 static void salted_password(int acc, const unsigned char *salt, int sl, int iter, unsigned char *sp) {
     const EVP_MD *md = scram_md(); int hl = EVP_MD_size(md);
     scram_key *k = key_of(acc);
-    if (k->iter != iter || k->sl != sl || memcmp(k->salt, salt, sl)) {
+    if (k->hl != hl || k->iter != iter || k->sl != sl || memcmp(k->salt, salt, sl)) {
         if (sl > (int)sizeof k->salt) die("a salt of %d bytes", sl);
         PKCS5_PBKDF2_HMAC(o.password, (int)strlen(o.password), salt, sl, iter, md, hl, k->sp);
-        k->iter = iter; k->sl = sl; memcpy(k->salt, salt, sl);
+        k->hl = hl; k->iter = iter; k->sl = sl; memcpy(k->salt, salt, sl);
     }
     memcpy(sp, k->sp, hl);
 }
