@@ -86,7 +86,8 @@ async function bothStrategies(say) {
 const column = (index) => (row) => row[index]
 const product = ([units, each]) => units * each
 const eachKb = ([bytes, message]) => message / bytes * 1000
-const eachContact = ([contacts, , login], [[, , none]]) => (contacts > 0 ? (login - none) / contacts : undefined)
+/** Of few contacts it may be less than a tick for each login, which is as far as this can tell. */
+const eachContact = ([contacts, , login], [[, , none]]) => (contacts > 0 && login > none ? (login - none) / contacts : undefined)
 
 /**
  * `lines`: what the columns after the first are; `more`: columns of the table that are reckoned from a row (and all rows);
